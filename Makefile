@@ -1,0 +1,56 @@
+# Two commands do everything on a fresh machine: `make lab` and `make test`.
+# Each creates .venv by itself; nothing else needs to be installed or activated first.
+
+PYTHON ?= python3
+PORT ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: lab test test-all check unit lint format bench clean
+
+lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the port)
+	$(BIN)/optkit lab $(if $(PORT),--port $(PORT))
+
+test: $(VENV)/.installed-test  ## every test but the ones that take minutes each
+	@scripts/ensure-chromium
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-test  ## everything
+	@scripts/ensure-chromium
+	$(BIN)/python -m pytest
+
+check: lint unit  ## what to run before each commit: format, lint, types, unit tests
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+
+unit: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -m "not worker and not browser and not notebook and not slow"
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-test  ## overhead and import times, as ratios measured in one run
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "optkit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "pip>=25.1"
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.pip pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt --group test
+	@touch $@

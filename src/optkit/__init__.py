@@ -1,0 +1,72 @@
+"""optkit: find out, truthfully and while you watch, which inference settings to use for your model on your machine.
+
+Importing this package loads neither torch nor pandas nor plotly: each name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optkit.comparison import Comparison
+    from optkit.errors import OptkitError, UsageError, VariantError, WorkerError, WorkloadError
+    from optkit.measurement import Measurement
+    from optkit.study import Plan, Study, compare
+    from optkit.variant import Variant
+    from optkit.verdicts import Doubt, Verdict
+    from optkit.widgets import Explorer, LatencyPlot, VariantPicker, explore
+    from optkit.workload import Workload
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Doubt": "verdicts",
+    "Explorer": "widgets",
+    "LatencyPlot": "widgets",
+    "Measurement": "measurement",
+    "OptkitError": "errors",
+    "Plan": "study",
+    "Study": "study",
+    "UsageError": "errors",
+    "Variant": "variant",
+    "VariantError": "errors",
+    "VariantPicker": "widgets",
+    "Verdict": "verdicts",
+    "WorkerError": "errors",
+    "Workload": "workload",
+    "WorkloadError": "errors",
+    "compare": "study",
+    "explore": "widgets",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Comparison",
+    "Doubt",
+    "Explorer",
+    "LatencyPlot",
+    "Measurement",
+    "OptkitError",
+    "Plan",
+    "Study",
+    "UsageError",
+    "Variant",
+    "VariantError",
+    "VariantPicker",
+    "Verdict",
+    "WorkerError",
+    "Workload",
+    "WorkloadError",
+    "compare",
+    "explore",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'optkit' has no attribute {name!r}")
+    value = getattr(import_module(f"optkit.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,124 @@
+"""The seam between the measurement and a technique: one settings class with one method that runs in the worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from optkit import text
+from optkit.errors import VariantError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optkit.environment import Environment
+
+Batch = tuple[tuple[Any, ...], dict[str, Any]]
+"""The positional and keyword arguments of one call."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with its inputs, in a worker, placed on its device.
+
+    Attributes
+    ----------
+    model
+        The module.
+    method
+        Name of the method that is measured; ``"forward"`` means calling the module itself.
+    batches
+        Arguments of the calls that are made in turn; at least one.
+    device
+        Where model and inputs are, e.g. ``"cpu"`` or ``"cuda:1"``.
+    """
+
+    model: Any
+    method: str
+    batches: tuple[Batch, ...]
+    device: str
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        """What is called: the module itself, or its bound method."""
+        target: Callable[..., Any] = self.model if self.method == "forward" else getattr(self.model, self.method)
+        return target
+
+
+@dataclass(frozen=True)
+class Engine(ABC):
+    """Settings of one technique.
+
+    Subclasses are frozen dataclasses whose fields are the keys of the text form. A field's metadata may hold
+    ``choices``, the values allowed; a field named ``options`` takes free keys.
+    """
+
+    name: ClassVar[str]
+    compiles: ClassVar[bool] = False
+    """Whether torch.compile is to make graphs of the model; zero graphs then mean that nothing was done."""
+
+    @property
+    def probes_cpu(self) -> bool:
+        """Whether the first call on a CPU would include Inductor's look at the machine, which is timed apart."""
+        return False
+
+    @abstractmethod
+    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
+        """Return the callable to measure. Runs in a worker, in the grad context of the variant; may import torch."""
+
+    @abstractmethod
+    def code(self, model: str, method: str) -> list[str]:
+        """Return the lines that make a callable named ``fast`` from the expression `model`, for users to copy."""
+
+    def blocked(self, environment: Environment) -> str | None:
+        """Return the sentence that says why this cannot run here, or None where it can."""
+        del environment
+        return None
+
+    def problems(self, environment: Environment) -> list[str]:
+        """Return sentences: why this cannot, or should not, run here as asked."""
+        reason = self.blocked(environment)
+        return [] if reason is None else [reason]
+
+    def pairs(self) -> list[tuple[str, Any]]:
+        """Return the settings that differ from their defaults, in the order of the fields."""
+        found: list[tuple[str, Any]] = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "options":
+                found += [(f"options.{key}", option) for key, option in value]
+            elif value != field.default:
+                found.append((field.name, value))
+        return found
+
+    @classmethod
+    def from_pairs(cls, pairs: Mapping[str, Any]) -> Self:
+        """Build the settings from the keys and values of a text form.
+
+        Raises
+        ------
+        VariantError
+            If a key is unknown or a value is not allowed; the message lists what is.
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in pairs.items():
+            group, _, option = key.partition(".")
+            if group == "options" and option and "options" in known:
+                values.setdefault("options", {})[option] = value
+            elif key in known and key != "options":
+                values[key] = value
+            else:
+                allowed = ", ".join(f"{name}.NAME" if name == "options" else name for name in known) or "none"
+                raise VariantError(f"{cls.name} has no setting {key!r}; allowed are: {allowed}.")
+        return cls(**values)
+
+    def check_choice(self, key: str, choices: tuple[Any, ...]) -> None:
+        """Raise a VariantError unless the setting `key` is one of `choices`."""
+        value = getattr(self, key)
+        # By type as well: True == 1 in Python, but `fullgraph=1` is a slip worth telling.
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            allowed = ", ".join(text.dump(choice) for choice in choices)
+            raise VariantError(f"{self.name} has no {key}={text.dump(value)}; allowed are: {allowed}.")

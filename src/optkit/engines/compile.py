@@ -1,0 +1,151 @@
+"""torch.compile: backend, mode, dynamic shapes, fullgraph, Inductor's options and freezing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from optkit import text
+from optkit.engines.base import Engine, LoadedModel
+from optkit.errors import VariantError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optkit.environment import Environment
+
+BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager", "aot_eager_decomp_partition", "openxla", "tvm")
+"""Backends that torch registers itself; `backends()` adds the installed ones."""
+
+MODES = (None, "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+"""Modes of torch.compile; None is the default mode."""
+
+
+@cache
+def backends() -> tuple[str, ...]:
+    """Return the names that `backend` may have: torch's own, and those of installed packages."""
+    installed = [entry.name for entry in entry_points(group="torch_dynamo_backends")]
+    return tuple(dict.fromkeys([*BACKENDS, *installed]))
+
+
+@dataclass(frozen=True)
+class Compile(Engine):
+    """Compile the model with `torch.compile`.
+
+    Parameters
+    ----------
+    backend
+        A name (``"inductor"`` by default; the spelling ``"cudagraph"`` means ``"cudagraphs"``), or a callable
+        ``backend(graph_module, example_inputs)`` that returns a callable; it travels to the worker by value.
+    mode
+        None (default), ``"reduce-overhead"``, ``"max-autotune"`` or ``"max-autotune-no-cudagraphs"``.
+    dynamic
+        True: symbolic shapes from the first compile on; False: never; None: torch decides at the first other shape.
+    fullgraph
+        Fail at a graph break, where torch would otherwise run the rest of the model in pieces.
+    freezing
+        Let Inductor fold the weights into the graph as constants (needs grad disabled).
+    options
+        Inductor's options by name, e.g. ``{"max_autotune": True}``; torch takes either these or a mode.
+
+    Raises
+    ------
+    VariantError
+        If a value is not allowed, or mode and options are both given.
+    """
+
+    name: ClassVar[str] = "compile"
+    compiles: ClassVar[bool] = True
+
+    backend: str | Callable[..., Any] = "inductor"
+    mode: str | None = None
+    dynamic: bool | None = None
+    fullgraph: bool = False
+    freezing: bool = False
+    options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.backend == "cudagraph":
+            object.__setattr__(self, "backend", "cudagraphs")
+        if self.mode == "default":
+            object.__setattr__(self, "mode", None)
+        # A sorted tuple rather than a dict: equal settings are then equal, hashable, and print alike.
+        object.__setattr__(self, "options", tuple(sorted(dict(self.options).items())))
+        if not callable(self.backend):
+            self.check_choice("backend", backends())
+        self.check_choice("mode", MODES)
+        self.check_choice("dynamic", (None, True, False))
+        self.check_choice("fullgraph", (True, False))
+        self.check_choice("freezing", (True, False))
+        for key, value in dict(self.options).items():
+            if text.load(text.dump(value)) != value:
+                raise VariantError(f"options.{key} must be true, false, a number, a string or a list of those.")
+        if self.mode is not None and self.options:
+            raise VariantError("compile takes either a mode or options, not both; give the mode's settings as options.")
+
+    @property
+    def probes_cpu(self) -> bool:
+        """Inductor compiles C++ for this CPU."""
+        return self.backend == "inductor"
+
+    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
+        """Return the compiled callable; torch compiles it at its first call."""
+        import torch
+
+        if self.freezing:
+            import torch._inductor.config as inductor_config
+
+            inductor_config.freezing = True
+        compiled: Callable[..., Any] = torch.compile(loaded.target, **self._arguments())
+        return compiled
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments of torch.compile that differ from its defaults."""
+        arguments: dict[str, Any] = {}
+        if self.backend != "inductor":
+            arguments["backend"] = self.backend
+        if self.mode is not None:
+            arguments["mode"] = self.mode
+        if self.dynamic is not None:
+            arguments["dynamic"] = self.dynamic
+        if self.fullgraph:
+            arguments["fullgraph"] = True
+        if self.options:
+            arguments["options"] = dict(self.options)
+        return arguments
+
+    def blocked(self, environment: Environment) -> str | None:
+        """Inductor needs a C++ compiler on a CPU."""
+        if self.backend == "inductor" and environment.device == "cpu" and not environment.cxx_compiler:
+            return "Inductor needs a C++ compiler on a CPU and none was found; install g++."
+        return None
+
+    def problems(self, environment: Environment) -> list[str]:
+        """Return why the settings cannot, or should not, be used here."""
+        found = super().problems(environment)
+        name = text.callable_name(self.backend)
+        if self.backend == "cudagraphs" and environment.device == "cpu":
+            found.append("cudagraphs needs a CUDA device; none here, so torch skips it.")
+        if self.mode == "reduce-overhead" and environment.device == "cpu":
+            found.append("mode=reduce-overhead is CUDA graphs; without a CUDA device it is the default mode.")
+        if self.backend != "inductor":
+            found += [
+                f"{setting} is a setting of Inductor and does nothing with backend={name}."
+                for setting, given in (("mode", self.mode), ("freezing", self.freezing), ("options", self.options))
+                if given
+            ]
+        return found
+
+    def code(self, model: str, method: str) -> list[str]:
+        """Return the lines that compile the model."""
+        target = model if method == "forward" else f"{model}.{method}"
+        arguments = [
+            f"{key}={text.callable_name(value) if callable(value) else repr(value)}"
+            for key, value in self._arguments().items()
+        ]
+        lines = []
+        if self.freezing:
+            lines += ["import torch._inductor.config", "torch._inductor.config.freezing = True"]
+        return [*lines, f"fast = torch.compile({', '.join([target, *arguments])})"]

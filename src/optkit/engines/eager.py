@@ -1,0 +1,26 @@
+"""Eager: the model as it is. The baseline of every study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from optkit.engines.base import Engine, LoadedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Eager(Engine):
+    """Call the model as PyTorch runs it, operator by operator."""
+
+    name: ClassVar[str] = "eager"
+
+    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
+        """Return the model, or its method, unchanged."""
+        return loaded.target
+
+    def code(self, model: str, method: str) -> list[str]:
+        """Return the line that names the model ``fast``."""
+        return [f"fast = {model}" if method == "forward" else f"fast = {model}.{method}"]

@@ -1,0 +1,200 @@
+"""Plan and Study: what is to be measured and how long, and the stream of events that measuring it yields."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optkit import environment
+from optkit.comparison import Comparison
+from optkit.errors import UsageError, WorkloadError
+from optkit.events import StudyEnded
+from optkit.scheduler import Run
+from optkit.variant import BASELINE, resolve
+from optkit.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from optkit.events import Event
+    from optkit.variant import Variant, VariantLike
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how finely to measure.
+
+    Parameters
+    ----------
+    budget_s
+        Seconds of wall time from Run. A variant that has made its first call gets three rounds even past it.
+    rounds
+        Rounds from which a variant may be finished, and rounds after which the study ends.
+    target
+        A variant is finished when its 95 % interval lies within this fraction of its speed-up.
+    compile_limit_s
+        Seconds that building, preparing or the first call of one variant may take before it is ended.
+    seed
+        Decides the order of turns and the bootstrap.
+
+    Raises
+    ------
+    UsageError
+        If a number makes no sense.
+    """
+
+    budget_s: float = 120.0
+    rounds: tuple[int, int] = (20, 30)
+    target: float = 0.02
+    compile_limit_s: float = 600.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("budget_s", "target", "compile_limit_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise UsageError(f"{name} must be a number above 0, not {value!r}.")
+        fewest, most = self.rounds
+        if not 1 <= fewest <= most:
+            raise UsageError(f"rounds must be two whole numbers, the first at most the second, not {self.rounds!r}.")
+
+
+class Study:
+    """A workload, variants and a plan. Iterating over it measures, and yields what happens as events.
+
+    Parameters
+    ----------
+    workload
+        What to measure; anything that `Workload` takes as a model by name is taken as well.
+    variants
+        Variants in any form: `Variant`, its text, engine settings, the name of a preset, or several of those.
+    plan
+        How long and how finely.
+    plan_fields
+        Fields of `Plan` in place of a plan, e.g. ``budget_s=60``.
+
+    Raises
+    ------
+    UsageError
+        If a variant, the workload or the plan makes no sense on this machine.
+    """
+
+    def __init__(
+        self,
+        workload: Workload | str,
+        variants: VariantLike | Iterable[VariantLike] = "recommended",
+        plan: Plan | None = None,
+        **plan_fields: Any,
+    ) -> None:
+        self.workload = workload if isinstance(workload, Workload) else Workload(workload)
+        self.plan = _plan(plan, plan_fields)
+        self.environment = environment.detect()
+        self.workload.place(self.environment)  # an accelerator that is not there is told before anything runs
+        self.variants: list[Variant] = [v for v in resolve(variants, self.environment) if v != BASELINE]
+        self._stopping = threading.Event()
+        self._run: Run | None = None
+
+    def __iter__(self) -> Iterator[Event]:
+        """Measure. Leaving the iteration early ends all workers."""
+        run = self._run = Run(self.workload, self.variants, self.plan, self.environment)
+        if self._stopping.is_set():
+            run.host.stop()
+        try:
+            yield from run.events()
+        finally:
+            self._run = None
+            self._stopping.clear()
+
+    def stop(self) -> None:
+        """End the study, from any thread: every process is gone within two seconds, and what was measured stays."""
+        self._stopping.set()
+        run = self._run
+        if run is not None:
+            run.host.stop()
+
+
+def _plan(plan: Plan | None, fields: dict[str, Any]) -> Plan:
+    known = {field.name for field in dataclasses.fields(Plan)}
+    unknown = sorted(fields.keys() - known)
+    if unknown:
+        raise TypeError(f"There is no argument {unknown[0]!r}; a plan has {', '.join(sorted(known))}.")
+    if plan is not None and fields:
+        raise TypeError("Give either plan= or fields of a plan, not both.")
+    return plan or Plan(**fields)
+
+
+def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = None) -> Comparison:
+    """Run a study to its end and return the comparison; `seen` is told each event, with the comparison so far.
+
+    An interrupt (Ctrl-C, or ■ in Jupyter) ends the study; what was measured until then is returned.
+
+    Raises
+    ------
+    WorkloadError
+        If the model does not run with its inputs, not even as it is.
+    """
+    comparison = Comparison()
+    try:
+        for event in study:
+            comparison.apply(event)
+            if seen is not None:
+                seen(event, comparison)
+    except KeyboardInterrupt:
+        elapsed_s = time.time() - comparison.started.time_unix_s if comparison.started else 0.0
+        comparison.apply(StudyEnded(at_s=elapsed_s, because="stopped"))
+    check_workload(comparison)
+    return comparison
+
+
+def check_workload(comparison: Comparison) -> None:
+    """Raise a WorkloadError if the study found that the model itself does not run with its inputs."""
+    baseline = comparison.baseline
+    if comparison.ended_because == "baseline_failed" and baseline is not None and baseline.raised:
+        model = comparison.started.workload["model"] if comparison.started else "The model"
+        doing = "cannot be built" if baseline.failed_phase == "build" else "does not run with these inputs"
+        raise WorkloadError(f"{model} {doing}. {baseline.reason}")
+
+
+def compare(
+    model: Any,
+    inputs: Any = None,
+    variants: VariantLike | Iterable[VariantLike] = "recommended",
+    *,
+    batch_size: int = 1,
+    shape: tuple[int, ...] | None = None,
+    device: Any = None,
+    call: str | None = None,
+    weights: str | None = None,
+    plan: Plan | None = None,
+    **plan_fields: Any,
+) -> Comparison:
+    """Measure variants of a model against eager, and return the comparison.
+
+    Parameters
+    ----------
+    model, inputs, batch_size, shape, device, call, weights
+        See `Workload`; a `Workload` is taken as a model as well.
+    variants, plan, plan_fields
+        See `Study`.
+
+    Returns
+    -------
+    Comparison
+        Also where variants failed, or an interrupt ended the study early: each row says what happened to it.
+
+    Raises
+    ------
+    UsageError
+        If the model, its inputs, a variant or the plan makes no sense; the message says what to do.
+
+    Examples
+    --------
+    >>> comparison = optkit.compare("resnet18", variants=["compile"], budget_s=60)
+    >>> comparison.best()
+    """
+    given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    workload = model if isinstance(model, Workload) else Workload(model, inputs, **given)
+    return collect(Study(workload, variants, plan, **plan_fields))

@@ -1,0 +1,361 @@
+"""The parent's side of the process boundary: one zygote, the workers it forks, and one place that waits for all.
+
+There are no threads here. Whoever asks a worker something blocks in `select` on everything that can happen meanwhile:
+its answer, what any worker prints, the end of a worker, the deadline, and Stop, which another thread can ask for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from optkit.environment import is_scrubbed
+from optkit.errors import WorkerError
+from optkit.worker import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TAIL_BYTES = 16_384
+START_LIMIT_S = 300.0
+FORK_LIMIT_S = 30.0
+END_LIMIT_S = 2.0
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from optkit.worker.zygote import main; main(int(sys.argv[2]))"
+)
+
+
+class StoppedError(Exception):
+    """`Host.stop` was called. Not an error of anybody's: it ends whatever was waiting."""
+
+
+class WorkerFailedError(Exception):
+    """A worker raised, ended or did not answer in time.
+
+    Attributes
+    ----------
+    reason
+        One sentence.
+    details
+        Traceback, if there is one, and the tail of what the worker printed.
+    raised
+        Whether the model's own code raised, and the worker lives on.
+    """
+
+    def __init__(self, reason: str, details: str, *, raised: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+        self.raised = raised
+
+
+class Tail:
+    """The last bytes of an output, however much there was."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self.dropped = 0
+
+    def add(self, data: bytes) -> None:
+        """Take more output, and forget the oldest."""
+        self._data += data
+        surplus = len(self._data) - TAIL_BYTES
+        if surplus > 0:
+            del self._data[:surplus]
+            self.dropped += surplus
+
+    def __str__(self) -> str:
+        text = self._data.decode(errors="replace").strip()
+        return f"[{self.dropped} bytes before this]\n{text}" if self.dropped else text
+
+
+class Worker:
+    """One forked process, as the parent sees it."""
+
+    def __init__(self, host: Host, pid: int, commands: int, folder: Path) -> None:
+        self.host = host
+        self.pid = pid
+        self.commands = commands
+        self.folder = folder
+        self.tail = Tail()
+        self.answers: list[dict[str, Any]] = []
+        self.exit_status: int | None = None
+
+    @property
+    def cache(self) -> Path:
+        """Its private Inductor cache directory."""
+        return self.folder / "inductor"
+
+    def ask(self, command: dict[str, Any], limit_s: float) -> dict[str, Any]:
+        """Send a command and wait for the answer.
+
+        Raises
+        ------
+        WorkerFailedError
+            If the worker raised, ended, or did not answer within `limit_s` seconds (it is killed then).
+        StoppedError
+            If `Host.stop` was called.
+        """
+        self.answers.clear()
+        with contextlib.suppress(BrokenPipeError):  # then its end is about to be reported
+            frames.write(self.commands, command)
+        if not self.host.wait(lambda: bool(self.answers) or self.exit_status is not None, limit_s):
+            self.end()
+            raise WorkerFailedError(f"No answer within {limit_s:.0f} s, so it was ended.", str(self.tail))
+        if not self.answers:
+            raise WorkerFailedError(exit_sentence(self.exit_status or 0), str(self.tail))
+        answer = self.answers.pop()
+        if "error" in answer:
+            self.host.wait(lambda: False, 0)  # what it printed may still lie in the pipe
+            printed = f"\n\nIt printed:\n{self.tail}" if str(self.tail) else ""
+            raise WorkerFailedError(answer["error"], answer["details"] + printed, raised=True)
+        return answer
+
+    def end(self) -> None:
+        """Kill the worker and everything it started."""
+        self.host.end(self)
+
+
+class Host:
+    """Owns a zygote and its workers; use it as a context manager.
+
+    Nothing here imports torch. `stop` may be called from any thread; everything else belongs to one.
+    """
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self.folder = Path(tempfile.mkdtemp(prefix="optkit-"))  # mkdtemp: only this user can read it
+        self._selector = selectors.DefaultSelector()
+        self._stop_r, self._stop_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._selector.register(self._stop_r, selectors.EVENT_READ, self._on_stop)
+        self._notices: list[dict[str, Any]] = []
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._zygote_tail = Tail()
+        self._zygote_gone = False
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> dict[str, float]:
+        """Start the zygote; return the seconds that each of its imports took.
+
+        Raises
+        ------
+        WorkerError
+            If torch cannot be imported; the message ends with what the interpreter printed.
+        """
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = [str(Path(entry).absolute()) for entry in sys.path]
+        environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
+        environ["TORCH_WARM_POOL"] = "0"  # Inductor's compile workers start when they are needed, in the worker
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-c", _BOOT, json.dumps(path), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in a terminal is for the parent alone
+        )
+        theirs.close()
+        assert self._zygote.stdout is not None
+        self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
+        self._watch_output(self._zygote.stdout.fileno(), self._zygote_tail)
+        ready = self._notice("ready", START_LIMIT_S)
+        return {str(name): float(seconds) for name, seconds in ready.items()}
+
+    def fork(self, name: str, seed_cache: Path | None = None) -> Worker:
+        """Fork a worker with private folders; `seed_cache` is copied into its Inductor cache directory."""
+        folder = self.folder / f"{len(self.workers)}-{name}"
+        (folder / "tmp").mkdir(parents=True)
+        cache = folder / "inductor"
+        if seed_cache is None:
+            cache.mkdir()
+        else:
+            shutil.copytree(seed_cache, cache)
+        commands_r, commands_w = os.pipe()
+        replies_r, replies_w = os.pipe()
+        output_r, output_w = os.pipe()
+        environ = {
+            "TORCHINDUCTOR_CACHE_DIR": str(cache),
+            "TRITON_CACHE_DIR": str(cache / "triton"),
+            "TMPDIR": str(folder / "tmp"),
+        }
+        theirs = [commands_r, replies_w, output_w]
+        assert self._control is not None
+        socket.send_fds(self._control, [json.dumps({"environ": environ}).encode()], theirs)
+        for descriptor in theirs:
+            os.close(descriptor)
+        worker = Worker(self, self._notice("forked", FORK_LIMIT_S), commands_w, folder)
+        self.workers.append(worker)
+        self._watch_output(output_r, worker.tail)
+        self._watch_replies(replies_r, worker)
+        return worker
+
+    def keep(self, cache: Path) -> Path:
+        """Copy an Inductor cache directory, so that later workers can begin with what is in it."""
+        return shutil.copytree(cache, self.folder / "probed")
+
+    def stop(self) -> None:
+        """End whatever is going on, from any thread; the thread that waits raises StoppedError."""
+        with self._lock:
+            if not self._closed:
+                os.write(self._stop_w, b"s")
+
+    def end(self, worker: Worker) -> None:
+        """Kill a worker with everything it started, and wait until it is gone."""
+        if worker.exit_status is None and not self._zygote_gone and self._control is not None:
+            with contextlib.suppress(OSError):
+                self._control.send(json.dumps({"kill": worker.pid}).encode())
+            self.wait(lambda: worker.exit_status is not None, END_LIMIT_S)
+
+    def wait(self, done: Callable[[], bool], limit_s: float) -> bool:
+        """Handle what happens until `done` holds; False where that took longer than `limit_s`."""
+        until = time.monotonic() + limit_s
+        while not done():
+            remaining = until - time.monotonic()
+            ready = self._selector.select(max(remaining, 0))
+            for key, _ in ready:
+                key.data()
+            if not ready and remaining <= 0:
+                return done()
+        return True
+
+    def close(self) -> None:
+        """End everything and remove the private folders. Safe to call twice."""
+        with self._lock:  # `stop` must not write to a descriptor that is somebody else's by now
+            if self._closed:
+                return
+            self._closed = True
+        if self._control is not None:
+            self._control.close()  # the zygote ends its workers, then itself
+        for worker in self.workers:
+            with contextlib.suppress(OSError):
+                os.close(worker.commands)  # and so would each worker, were the zygote gone
+        self._end_zygote()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, int) and key.fileobj != self._stop_r:
+                os.close(key.fileobj)
+        self._selector.close()
+        os.close(self._stop_r)
+        os.close(self._stop_w)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_zygote(self) -> None:
+        if self._zygote is None:
+            return
+        try:
+            self._zygote.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            for worker in self.workers:
+                if worker.exit_status is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(worker.pid, signal.SIGKILL)
+            self._zygote.kill()
+            self._zygote.wait()
+        if self._zygote.stdout is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(self._zygote.stdout.fileno())
+            self._zygote.stdout.close()
+
+    def _notice(self, kind: str, limit_s: float) -> Any:
+        """Wait for a message of the zygote and return what it says."""
+        self.wait(lambda: self._zygote_gone or any(kind in notice for notice in self._notices), limit_s)
+        for notice in self._notices:
+            if kind in notice:
+                self._notices.remove(notice)
+                return notice[kind]
+        raise WorkerError(
+            f"The process that starts workers ended or hung; it printed: {self._zygote_tail or 'nothing'}"
+        )
+
+    def _on_stop(self) -> None:
+        raise StoppedError
+
+    def _on_control(self) -> None:
+        assert self._control is not None
+        try:
+            data = self._control.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._zygote_gone = True
+            self._selector.unregister(self._control)
+            for worker in self.workers:  # without the zygote nobody reports their end any more
+                if worker.exit_status is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(worker.pid, signal.SIGKILL)
+                    worker.exit_status = -signal.SIGKILL
+            return
+        notice = json.loads(data)
+        if "exited" in notice:
+            for worker in self.workers:
+                if worker.pid == notice["exited"] and worker.exit_status is None:
+                    worker.exit_status = notice["status"]
+            # Its last words may still lie in its pipes; they are read before anyone acts on its end.
+            for key, _ in self._selector.select(0):
+                if key.fileobj is not self._control:
+                    key.data()
+        else:
+            self._notices.append(notice)
+
+    def _watch_output(self, descriptor: int, tail: Tail) -> None:
+        def read() -> None:
+            data = os.read(descriptor, 65536)
+            tail.add(data)
+            if not data:
+                self._forget(descriptor)
+
+        self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def _watch_replies(self, descriptor: int, worker: Worker) -> None:
+        decoder = frames.Decoder()
+
+        def read() -> None:
+            data = os.read(descriptor, 1 << 20)
+            worker.answers += decoder.feed(data)
+            if not data:
+                self._forget(descriptor)
+
+        self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def _forget(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        if self._zygote is None or self._zygote.stdout is None or descriptor != self._zygote.stdout.fileno():
+            os.close(descriptor)
+
+
+def exit_sentence(status: int) -> str:
+    """Say how a worker ended: by itself, or by which signal."""
+    if status >= 0:
+        return f"The worker process ended by itself with exit status {status}; the model's code may have called exit."
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hints = {
+        "SIGKILL": " Something killed it from outside; on a machine short of memory that is the kernel.",
+        "SIGSEGV": " Native code crashed: an operator, an extension or compiled code.",
+        "SIGABRT": " Native code gave up; its last lines say why.",
+    }
+    return f"The worker process was ended by {name}.{hints.get(name, '')}"

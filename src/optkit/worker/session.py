@@ -1,0 +1,161 @@
+"""A worker's side of the conversation: it does what it is told, one command at a time, and answers with JSON.
+
+The Study decides what is done and when; a session knows nothing of budgets, rounds or other variants.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import threading
+import traceback
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from optkit import stats
+from optkit.worker import compile_trace, frames, loading
+from optkit.worker.timing import Stopwatch
+
+REASON_CHARACTERS = 400
+DETAILS_CHARACTERS = 20_000
+WINDOW = 20
+SETTLE_SAMPLES = 300
+SETTLE_LIMIT_S = 30.0
+CONTEXTS = {"inference_mode": torch.inference_mode, "no_grad": torch.no_grad, "grad": torch.enable_grad}
+
+
+class Session:
+    """One worker: a variant of a workload, brought up step by step and then timed on request."""
+
+    def __init__(self, commands: int, replies: int) -> None:
+        self.commands = commands
+        self.replies = replies
+        self.contexts = contextlib.ExitStack()
+        self.variant: Any = None
+        self.loaded: Any = None
+        self.watch: Any = None
+
+    def serve(self) -> None:
+        """Answer commands until the other end closes the pipe."""
+        threading.Thread(target=_end_with_parent, args=(self.commands,), daemon=True).start()
+        while (command := frames.read(self.commands)) is not None:
+            do = getattr(self, f"do_{command.pop('do')}")
+            try:
+                reply = do(**command)
+            except BaseException as error:  # noqa: BLE001 - SystemExit of the user's model is a result too
+                reply = {"error": shorten(_sentence(error), REASON_CHARACTERS), "details": _traceback(error)}
+            frames.write(self.replies, reply)
+
+    def do_probe(self) -> dict[str, Any]:
+        """Let Inductor look at the CPU, into the private cache directory."""
+        return _timed(compile_trace.probe_cpu)
+
+    def do_build(self, workload: dict[str, Any], variant: str, device: str) -> dict[str, Any]:
+        """Build the model and place it. `variant` is the path of the pickled Variant."""
+        import cloudpickle
+
+        self.variant = cloudpickle.loads(Path(variant).read_bytes())
+        if self.variant.threads is not None:
+            torch.set_num_threads(self.variant.threads)
+        begin = perf_counter()
+        self.loaded = loading.load(workload, device)
+        return {"seconds": perf_counter() - begin, "details": loading.describe(self.loaded)}
+
+    def do_prepare(self) -> dict[str, Any]:
+        """Let the engine make the callable, in the variant's grad context, which is never left again."""
+        self.contexts.enter_context(CONTEXTS[self.variant.grad]())
+        begin = perf_counter()
+        function = self.variant.engine.prepare(self.loaded)
+        synchronize = _synchronizer(self.loaded.device)
+        self.watch = Stopwatch(function, self.loaded.batches, synchronize)
+        return {"seconds": perf_counter() - begin}
+
+    def do_first_call(self) -> dict[str, Any]:
+        """Time the first call, and say what was compiled in it."""
+        reply: dict[str, Any] = {"duration_ns": self.watch.one()}
+        if self.variant.engine.compiles:
+            reply |= {"graphs": compile_trace.graphs_compiled(), "graph_breaks": compile_trace.graph_breaks()}
+        return reply
+
+    def do_early_calls(self) -> dict[str, Any]:
+        """Time calls 2 and 3; then end Inductor's compile workers."""
+        durations = [self.watch.one(), self.watch.one()]
+        compile_trace.end_compile_workers()
+        gc.collect()
+        gc.freeze()  # what is alive now stays: full collections would otherwise land in some sample
+        return {"first_call": 2, "calls_per_sample": 1, "durations_ns": durations}
+
+    def do_settle(self, limit_s: float, least_calls: int) -> dict[str, Any]:
+        """Call until two adjacent windows agree; at most `limit_s` seconds or `least_calls` calls, whichever is more.
+
+        `steady` in the answer is None where there were too few calls for two windows.
+        """
+        self.watch.choose_block()
+        begin, first = perf_counter(), self.watch.calls + 1
+        last = self.watch.calls + least_calls
+        samples: list[int] = []
+        steady: bool | None = None
+        while len(samples) < SETTLE_SAMPLES and (passed := perf_counter() - begin) < SETTLE_LIMIT_S:
+            if self.watch.calls >= last and passed >= limit_s:
+                break
+            samples.append(self.watch.sample())
+            if len(samples) >= 2 * WINDOW and len(samples) % (WINDOW // 2) == 0:
+                steady = stats.is_steady(samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:])
+                if steady:
+                    break
+        return self._samples(first, samples) | {"steady": steady}
+
+    def do_turn(self, least_calls: int, least_s: float, discard_calls: int, discard_s: float) -> dict[str, Any]:
+        """One turn of a round: some calls that do not count, then some that do."""
+        self.watch.discard(discard_calls, discard_s)
+        first = self.watch.calls + 1
+        return self._samples(first, self.watch.take(least_calls, least_s))
+
+    def _samples(self, first: int, samples: list[int]) -> dict[str, Any]:
+        return {"first_call": first, "calls_per_sample": self.watch.calls_per_sample, "durations_ns": samples}
+
+
+def shorten(message: str, characters: int) -> str:
+    """Cut the middle out of a long message, and say how much."""
+    if len(message) <= characters:
+        return message
+    half = characters // 2
+    return f"{message[:half]} […{len(message) - 2 * half} characters…] {message[-half:]}"
+
+
+def _end_with_parent(commands: int) -> None:
+    """Wait, without ever waking, until the parent's end of the pipe closes; then end the whole process group.
+
+    The command loop sees that end too, but only between commands: a compile can take minutes.
+    """
+    poll = select.poll()
+    poll.register(commands, 0)  # hang-up is always reported
+    poll.poll()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"The model's code called sys.exit({error.code!r})."
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:3])}" if lines else type(error).__name__
+
+
+def _traceback(error: BaseException) -> str:
+    return shorten("".join(traceback.format_exception(error)), DETAILS_CHARACTERS)
+
+
+def _timed(function: Any) -> dict[str, Any]:
+    begin = perf_counter()
+    function()
+    return {"seconds": perf_counter() - begin}
+
+
+def _synchronizer(device: str) -> Any:
+    return (lambda: torch.cuda.synchronize(device)) if device.startswith("cuda") else None

@@ -1,0 +1,257 @@
+"""Workload: what is measured. A model, its example inputs, and where and how it is called."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optkit import zoo
+from optkit.errors import WorkloadError
+from optkit.zoo import torchvision_models
+
+if TYPE_CHECKING:
+    from optkit.engines.base import Batch
+    from optkit.environment import Environment
+
+__all__ = ["Workload", "torchvision_models"]
+
+
+class Workload:
+    """A model with its inputs. Nothing is built, placed or downloaded here: a worker does that.
+
+    Parameters
+    ----------
+    model
+        An ``nn.Module`` (also of a class defined in a notebook cell), a function without arguments that builds one, or
+        a name: any of torchvision's classification models, ``tiny_cnn`` or ``tiny_transformer``.
+    inputs
+        A tensor; a tuple (positional arguments); a dict (keyword arguments); or a list of those, several batches that
+        are visited in turn. Needed unless the model is a name.
+    batch_size, shape
+        For a model given by name: the number of inputs in a batch, and the shape of one of them.
+    device
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None: the accelerator if there is one.
+    call
+        Name of the method to measure, e.g. ``"generate"``; None: calling the model itself.
+    weights
+        Name of torchvision weights such as ``"DEFAULT"``, which are downloaded; None: random weights from a fixed seed.
+
+    Raises
+    ------
+    WorkloadError
+        If the model is unknown, or what was given does not fit together.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: Any = None,
+        *,
+        batch_size: int = 1,
+        shape: Sequence[int] | None = None,
+        device: Any = None,
+        call: str | None = None,
+        weights: str | None = None,
+    ) -> None:
+        self.model = model
+        self.is_zoo = isinstance(model, str)
+        self.batches = None if inputs is None else _batches(inputs)
+        self.batch_size = _positive(batch_size, "batch_size")
+        self.shape = None if shape is None else tuple(_positive(size, "each size in shape") for size in shape)
+        self.device = None if device is None else _device(device)
+        self.call = call or "forward"
+        self.weights = weights
+        if self.is_zoo:
+            zoo.check_name(model)
+            if weights is not None and model in zoo.TINY:
+                raise WorkloadError(f"There are no trained weights for {model}; leave weights out.")
+            if self.batches is None and self.shape is None and weights is None:
+                self.shape = zoo.default_shape(model)
+        else:
+            self._check_own_model()
+
+    def _check_own_model(self) -> None:
+        if isinstance(self.model, Workload):
+            raise WorkloadError("The model is already a Workload; pass the Workload itself, or the model in it.")
+        if not callable(self.model):
+            raise WorkloadError(
+                "The model must be an nn.Module, a function that builds one, or a name, "
+                f"not {type(self.model).__name__}."
+            )
+        if hasattr(self.model, "_orig_mod"):
+            raise WorkloadError(
+                "The model is already compiled; pass the original module, and the settings as a variant."
+            )
+        if self.batches is None:
+            raise WorkloadError(
+                "A model of your own needs inputs: pass a tensor, a tuple, a dict, or a list of those as inputs=."
+            )
+        if self.shape is not None or self.weights is not None or self.batch_size != 1:
+            raise WorkloadError(
+                "batch_size, shape and weights are for models given by name; give inputs= of that size."
+            )
+        if self.is_module and not callable(getattr(self.model, self.call, None)):
+            raise WorkloadError(f"{self.name} has no method {self.call!r} to call.")
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the model is a module, rather than a name or a function that builds one."""
+        torch = sys.modules.get("torch")  # a module can only exist where torch was imported already
+        return torch is not None and isinstance(self.model, torch.nn.Module)
+
+    @property
+    def name(self) -> str:
+        """What to call the model: its name in the zoo, its class, or the function that builds it."""
+        if self.is_zoo:
+            return str(self.model)
+        return type(self.model).__name__ if self.is_module else getattr(self.model, "__name__", "model")
+
+    def place(self, environment: Environment) -> str:
+        """Return the device to use in `environment`.
+
+        Raises
+        ------
+        WorkloadError
+            If an accelerator was asked for that torch cannot use here.
+        """
+        device = self.device or environment.device
+        if device.startswith("cuda") and not environment.cuda:
+            raise WorkloadError(f"device={device!r} cannot be used: this machine or this build of torch has no CUDA.")
+        return device
+
+    def describe(self, environment: Environment) -> dict[str, Any]:
+        """Return the workload as a JSON object, for records and tables."""
+        return {
+            "model": self.name,
+            "source": "zoo" if self.is_zoo else "module" if self.is_module else "factory",
+            "batch_size": self.batch_size if self.is_zoo and self.batches is None else None,
+            "shape": list(self.shape) if self.shape else None,
+            "batches": len(self.batches) if self.batches else 1,
+            "device": self.place(environment),
+            "call": self.call,
+            "weights": self.weights,
+            "code": self._model_code(),
+            "inputs_code": "**inputs" if self._takes_keywords() else "*inputs",
+        }
+
+    def _takes_keywords(self) -> bool:
+        return bool(self.batches[0][1]) if self.batches else self.model == "tiny_transformer"
+
+    def _model_code(self) -> str:
+        """Return lines that build the model, to stand before a variant's code; none for a model of the user's own."""
+        if not self.is_zoo:
+            return ""
+        if self.model in zoo.TINY:
+            names = "_, inputs" if self._takes_keywords() else "inputs, _"
+            lines = [
+                "from optkit.tiny_models import MODELS, example_inputs",
+                f"model = MODELS[{self.model!r}]().eval()",
+                f"{names} = example_inputs({self.model!r}, {self.batch_size}, {self.shape})",
+            ]
+        else:
+            weights = f"weights={self.weights!r}" if self.weights else ""
+            lines = [
+                "from optkit.workload import torchvision_models",
+                f"model = torchvision_models().{self.model}({weights}).eval()",
+            ]
+            if self.shape is not None:
+                lines.append(f"inputs = (torch.randn{(self.batch_size, *self.shape)},)")
+        return "\n".join(lines if self.batches is None else lines[:2])
+
+    def pack(self, folder: Path) -> dict[str, Any]:
+        """Write what a worker needs to build the model into `folder`, and return the rest as a JSON object.
+
+        A model of the user's own is pickled by value (cloudpickle), so that classes of a notebook or script travel.
+        Its weights end up in a file that every worker maps into memory.
+
+        Raises
+        ------
+        WorkloadError
+            If the model or its inputs cannot be pickled.
+        """
+        spec: dict[str, Any] = {
+            "model": self.model if self.is_zoo else None,
+            "batch_size": self.batch_size,
+            "shape": self.shape,
+            "weights": self.weights,
+            "call": self.call,
+            "payload": None,
+            "payload_by_torch": "torch" in sys.modules,
+        }
+        if not self.is_zoo or self.batches is not None:
+            payload = {
+                "model": None if self.is_zoo else self.model,
+                "batches": self.batches,
+                "sources": _cell_sources(),
+            }
+            path = folder / "workload"
+            try:
+                _dump(payload, path)
+            except Exception as error:  # pickling runs the user's code: anything can come out of it
+                raise WorkloadError(
+                    f"{self.name} cannot be sent to a worker ({type(error).__name__}: {error}); "
+                    "pass a function that builds it instead."
+                ) from error
+            spec["payload"] = str(path)
+        return spec
+
+    def __repr__(self) -> str:
+        return f"<Workload {self.name}>"
+
+
+def _dump(payload: Any, path: Path) -> None:
+    import cloudpickle
+
+    torch = sys.modules.get("torch")
+    if torch is not None:  # tensors then lie in the file as they lie in memory
+        torch.save(payload, path, pickle_module=cloudpickle)
+    else:
+        path.write_bytes(cloudpickle.dumps(payload))
+
+
+def _cell_sources() -> dict[str, Any]:
+    """Return sources that only this process has (notebook cells), by the file name that tracebacks give them."""
+    return {
+        name: entry
+        for name, entry in linecache.cache.items()
+        if len(entry) == 4 and entry[2] and not Path(name).exists() and ("ipykernel" in name or name.startswith("<"))  # noqa: PLR2004
+    }
+
+
+def _batches(inputs: Any) -> tuple[Batch, ...]:
+    if isinstance(inputs, list):
+        if not inputs:
+            raise WorkloadError("inputs is an empty list; give at least one batch.")
+        return tuple(_batch(item) for item in inputs)
+    return (_batch(inputs),)
+
+
+def _batch(inputs: Any) -> Batch:
+    if isinstance(inputs, tuple):
+        return inputs, {}
+    if isinstance(inputs, Mapping):
+        return (), dict(inputs)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(inputs, torch.Tensor):
+        return (inputs,), {}
+    raise WorkloadError(
+        f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
+        "wrap a single other argument in a tuple."
+    )
+
+
+def _positive(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise WorkloadError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    return value
+
+
+def _device(device: Any) -> str:
+    name = str(device)
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise WorkloadError(f"device must be 'cpu', 'cuda' or 'cuda:N', not {name!r}.")
+    return name

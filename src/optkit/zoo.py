@@ -1,0 +1,83 @@
+"""The model zoo: torchvision's classification models by name, and two tiny models that compile in seconds."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from functools import cache
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optkit.errors import WorkloadError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+TINY = ("tiny_cnn", "tiny_transformer")
+_TINY_SHAPES = {"tiny_cnn": (3, 32, 32), "tiny_transformer": (32,)}
+_SHAPES = {"inception_v3": (3, 299, 299)}
+_USUAL_SHAPE = (3, 224, 224)
+
+_MISSING_OPERATORS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all models, without importing torch.
+
+    torchvision registers a model with a decorator on the function of its name; the names are read from its source,
+    so they are those of the version that is installed. A test compares them with torchvision's own list.
+    """
+    spec = util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return TINY
+    found: set[str] = set()
+    registered = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
+    for path in (Path(spec.origin).parent / "models").glob("*.py"):
+        found.update(registered.findall(path.read_text(encoding="utf-8")))
+    return (*TINY, *sorted(found))
+
+
+def check_name(name: str) -> None:
+    """Raise a WorkloadError that suggests the closest names, unless `name` is in the zoo."""
+    if name not in names():
+        close = difflib.get_close_matches(name.lower(), names(), n=3, cutoff=0.5)
+        hint = (
+            f" Did you mean {' or '.join(close)}?" if close else " See torchvision's classification models for names."
+        )
+        raise WorkloadError(f"There is no model {name!r} in the zoo.{hint}")
+
+
+def default_shape(name: str) -> tuple[int, ...]:
+    """Return the shape of one input without its batch dimension: pixels of an image, or the number of tokens."""
+    return _TINY_SHAPES.get(name) or _SHAPES.get(name, _USUAL_SHAPE)
+
+
+def torchvision_models() -> ModuleType:
+    """Return `torchvision.models`, also where torchvision was built for another build of torch.
+
+    torchvision's Linux wheel expects the CUDA build of torch. Beside a CPU build its compiled extension does not load,
+    and importing torchvision ends in "operator torchvision::nms does not exist", although every classification model
+    is plain Python. Declaring the schemas of the two operators that it refers to lets it import; a model that needs
+    those operators then fails when it calls them.
+    """
+    import torch
+
+    try:
+        return importlib.import_module("torchvision.models")
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _MISSING_OPERATORS:
+        library.define(schema)  # type: ignore[no-untyped-call]
+    _LIBRARIES.append(library)  # the schemas live as long as this object
+    return importlib.import_module("torchvision.models")
+
+
+_LIBRARIES: list[Any] = []

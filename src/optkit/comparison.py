@@ -51,6 +51,8 @@ class Comparison:
         The study's first event, and why it ended (None while it goes on).
     now
         The phase that began last.
+    elapsed_s
+        Seconds from the beginning of the study to its latest event.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -58,12 +60,14 @@ class Comparison:
         self.started: StudyStarted | None = None
         self.ended_because: EndReason | None = None
         self.now: PhaseBegan | None = None
+        self.elapsed_s = 0.0
         self._twin = Measurement("twin")
         for event in events:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
         """Take in one more event."""
+        self.elapsed_s = event.at_s
         if isinstance(event, StudyStarted):
             self._begin(event)
         elif isinstance(event, StudyEnded):
@@ -127,6 +131,16 @@ class Comparison:
         compiled = [m for m in faster if m.graphs != 0]  # eager's times under another name are not an answer
         return max(compiled, key=lambda m: m.speedup or 0.0, default=self.baseline)
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether the baseline was measured, so that there is something to compare with."""
+        return self.baseline is not None and self.baseline.median_s is not None
+
+    def summary(self) -> str:
+        """Return the medians in one line, for those who cannot see a chart."""
+        known = [f"{m} {text.duration(m.median_s)}" for m in self.ranked() if m.median_s is not None]
+        return f"Median per call: {', '.join(known)}." if known else ""
+
     def answer(self) -> str:
         """Return the answer in one or two sentences."""
         baseline = self.baseline
@@ -139,15 +153,18 @@ class Comparison:
             pays = text.duration(best.first_call_s) if best.first_call_s else "unknown"
             return f"{said} Its first call takes {pays}. Outputs were not compared."
         others = [m for m in self.measurements.values() if m is not baseline]
-        undecided = [m for m in others if m.verdict == Verdict.INCONCLUSIVE]
+        undecided = [m for m in others if m.verdict == Verdict.INCONCLUSIVE and _may_be_faster(m)]
         if self.ended_because is None:
             return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
         if undecided:
             names = " and ".join(map(str, undecided)) if len(undecided) < 3 else f"{len(undecided)} variants"  # noqa: PLR2004
-            return f"Inconclusive: {names} may or may not beat {baseline}; a larger budget would tell."
-        if all(m.median_s is None for m in others):
+            said = f"Inconclusive: {names} may or may not beat {baseline}; a larger budget would tell."
+        elif all(m.median_s is None for m in others):
             return f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
-        return f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
+        else:
+            said = f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
+        missing = [str(m) for m in others if m.median_s is None]
+        return f"{said} Not measured: {', '.join(missing)}." if missing else said
 
     def _no_answer(self) -> str:
         if self.ended_because is None:
@@ -185,7 +202,7 @@ class Comparison:
             "environment": started.environment if started else None,
             "plan": started.plan if started else None,
             "rows": self.rows(),
-            "best": str(self.best()) if started and self.baseline and self.baseline.median_s is not None else None,
+            "best": str(self.best()) if self.has_answer else None,
             "noise": self.noise,
             "ended_because": self.ended_because,
         }
@@ -201,6 +218,11 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.measurements)} variants: {self.answer()}>"
+
+
+def _may_be_faster(measurement: Measurement) -> bool:
+    interval = measurement.interval()
+    return interval is None or interval[1] > 1
 
 
 def _write(content: str, path: str | Path | None) -> str:

@@ -94,6 +94,7 @@ class Run:
         self._random = random.Random(plan.seed)  # noqa: S311 - the order of turns is no secret
         self._began = time.monotonic()
         self._preliminary_rounds = 0
+        self._taken_in = False
         self._spec: dict[str, Any] = {}
         self._probed: Path | None = None
 
@@ -160,11 +161,12 @@ class Run:
     def _take_in(self, member: Member) -> Iterator[Event]:
         """Bring one variant to the point where it can take part in rounds, or say why not."""
         reason = member.variant.blocked(self.environment)
-        if reason is None and self.elapsed_s >= self.plan.budget_s:
+        if reason is None and self._taken_in and self.elapsed_s >= self.plan.budget_s:
             reason = f"The budget of {self.plan.budget_s:g} s was used up before its turn; give a larger one."
         if reason is not None:
             yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)
             return
+        self._taken_in = True  # however small the budget, one variant is measured
         yield from self._bring_up(member)
         for _ in range(PRELIMINARY_ROUNDS if member.worker is not None else 0):
             self._preliminary_rounds += 1

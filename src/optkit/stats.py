@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 MINIMUM_CALLS = {90: 64, 95: 130, 99: 662}
-"""Calls below which a percentile is not given: fewer do not hold it inside the sample with 99 % confidence."""
+"""Calls below which a percentile is not given: with fewer, two of them need not lie beyond it (99 % confidence)."""
 
 
 def median(values: Sequence[float]) -> float:

@@ -57,9 +57,10 @@ class Plan:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be a number above 0, not {value!r}.")
-        fewest, most = self.rounds
-        if not 1 <= fewest <= most:
+        rounds = tuple(self.rounds) if isinstance(self.rounds, tuple | list) else ()
+        if not (len(rounds) == 2 and all(type(number) is int for number in rounds) and 1 <= rounds[0] <= rounds[1]):  # noqa: PLR2004
             raise UsageError(f"rounds must be two whole numbers, the first at most the second, not {self.rounds!r}.")
+        object.__setattr__(self, "rounds", rounds)
 
 
 class Study:
@@ -90,7 +91,7 @@ class Study:
         **plan_fields: Any,
     ) -> None:
         self.workload = workload if isinstance(workload, Workload) else Workload(workload)
-        self.plan = _plan(plan, plan_fields)
+        self.plan = plan_from(plan, plan_fields)
         self.environment = environment.detect()
         self.workload.place(self.environment)  # an accelerator that is not there is told before anything runs
         self.variants: list[Variant] = [v for v in resolve(variants, self.environment) if v != BASELINE]
@@ -116,7 +117,8 @@ class Study:
             run.host.stop()
 
 
-def _plan(plan: Plan | None, fields: dict[str, Any]) -> Plan:
+def plan_from(plan: Plan | None, fields: dict[str, Any]) -> Plan:
+    """Return the plan, or one made of these fields; TypeError for an unknown field, or where both are given."""
     known = {field.name for field in dataclasses.fields(Plan)}
     unknown = sorted(fields.keys() - known)
     if unknown:

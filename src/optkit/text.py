@@ -27,7 +27,7 @@ def dump(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "".join(f"{dump(item)}|" for item in value) if len(value) < 2 else "|".join(dump(item) for item in value)  # noqa: PLR2004
     string = str(value)
-    if isinstance(value, str) and (not string or _RESERVED & set(string) or _scalar(string) != string):
+    if isinstance(value, str) and not _is_plain(string):
         return '"' + string.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return string
 
@@ -48,9 +48,16 @@ def split(string: str, separator: str, *, maximum: int = -1) -> list[str]:
             parts.append("")
             continue
         quoted ^= character == '"' and not escaped
-        escaped = character == "\\" and not escaped
+        escaped = quoted and character == "\\" and not escaped  # outside quotes it is a character like any other
         parts[-1] += character
     return parts
+
+
+def _is_plain(string: str) -> bool:
+    """Whether a string reads back as itself without quotes; ``()`` at the end stands for a callable."""
+    return bool(string) and not (
+        _RESERVED & set(string) or string != string.strip() or string.endswith("()") or _scalar(string) != string
+    )
 
 
 def _scalar(string: str) -> Any:
@@ -76,3 +83,8 @@ def duration(seconds: float | None) -> str:
             digits = 2 if value < 10 else 1 if value < 100 else 0  # noqa: PLR2004
             return f"{value:.{digits}f} {unit}"
     return f"{seconds / 1e-9:.0f} ns"
+
+
+def clock(seconds: float) -> str:
+    """Write whole seconds as minutes and seconds: ``2:05``."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -73,7 +73,7 @@ def torchvision_models() -> ModuleType:
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in _MISSING_OPERATORS:
         library.define(schema)  # type: ignore[no-untyped-call]
     _LIBRARIES.append(library)  # the schemas live as long as this object

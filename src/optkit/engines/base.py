@@ -94,6 +94,11 @@ class Engine(ABC):
         return found
 
     @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys of the text form."""
+        return ["options.NAME" if field.name == "options" else field.name for field in dataclasses.fields(cls)]
+
+    @classmethod
     def from_pairs(cls, pairs: Mapping[str, Any]) -> Self:
         """Build the settings from the keys and values of a text form.
 
@@ -111,7 +116,7 @@ class Engine(ABC):
             elif key in known and key != "options":
                 values[key] = value
             else:
-                allowed = ", ".join(f"{name}.NAME" if name == "options" else name for name in known) or "none"
+                allowed = ", ".join(cls.keys()) or "none"
                 raise VariantError(f"{cls.name} has no setting {key!r}; allowed are: {allowed}.")
         return cls(**values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -28,6 +29,18 @@ def backends() -> tuple[str, ...]:
     """Return the names that `backend` may have: torch's own, and those of installed packages."""
     installed = [entry.name for entry in entry_points(group="torch_dynamo_backends")]
     return tuple(dict.fromkeys([*BACKENDS, *installed]))
+
+
+def _options(given: dict[Any, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return Inductor's options sorted and with tuples for lists, or raise a VariantError where one has no text."""
+    found = {}
+    for key, value in given.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[\w.-]+", key):
+            raise VariantError(f"{key!r} is no name of an option; names are letters, digits, '_', '-' and '.'.")
+        found[key] = tuple(value) if isinstance(value, list) else value
+        if text.load(text.dump(value)) != found[key]:
+            raise VariantError(f"options.{key} must be true, false, a number, a string or a list of those.")
+    return tuple(sorted(found.items()))
 
 
 @dataclass(frozen=True)
@@ -72,16 +85,13 @@ class Compile(Engine):
         if self.mode == "default":
             object.__setattr__(self, "mode", None)
         # A sorted tuple rather than a dict: equal settings are then equal, hashable, and print alike.
-        object.__setattr__(self, "options", tuple(sorted(dict(self.options).items())))
+        object.__setattr__(self, "options", _options(dict(self.options)))
         if not callable(self.backend):
             self.check_choice("backend", backends())
         self.check_choice("mode", MODES)
         self.check_choice("dynamic", (None, True, False))
         self.check_choice("fullgraph", (True, False))
         self.check_choice("freezing", (True, False))
-        for key, value in dict(self.options).items():
-            if text.load(text.dump(value)) != value:
-                raise VariantError(f"options.{key} must be true, false, a number, a string or a list of those.")
         if self.mode is not None and self.options:
             raise VariantError("compile takes either a mode or options, not both; give the mode's settings as options.")
 

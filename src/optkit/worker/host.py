@@ -235,7 +235,8 @@ class Host:
         while not done():
             remaining = until - time.monotonic()
             ready = self._selector.select(max(remaining, 0))
-            for key, _ in ready:
+            # The zygote's news last: it reads what others have to say, and a pipe must not be read when it is empty.
+            for key, _ in sorted(ready, key=lambda entry: entry[0].fileobj is self._control):
                 key.data()
             if not ready and remaining <= 0:
                 return done()

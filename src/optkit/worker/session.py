@@ -52,6 +52,10 @@ class Session:
                 reply = {"error": shorten(_sentence(error), REASON_CHARACTERS), "details": _traceback(error)}
             frames.write(self.replies, reply)
 
+    def do_ping(self) -> dict[str, Any]:
+        """Say that the worker is ready."""
+        return {}
+
     def do_probe(self) -> dict[str, Any]:
         """Let Inductor look at the CPU, into the private cache directory."""
         return _timed(compile_trace.probe_cpu)

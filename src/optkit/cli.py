@@ -1,0 +1,90 @@
+"""The command line: `optkit lab`, `optkit compare`, `optkit variants`. Also ``python -m optkit``.
+
+Exit codes: 0 done, 1 a variant failed, 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optkit.errors import OptkitError, UsageError
+
+if TYPE_CHECKING:
+    from optkit.comparison import Comparison
+
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    help="Find out which PyTorch inference settings to use for your model on your machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich would take longer than all the rest
+)
+
+
+@app.command()
+def lab(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: the first free one from 8888.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+) -> None:
+    """Open JupyterLab on the Explorer notebook."""
+    from optkit import lab as jupyter
+
+    raise typer.Exit(jupyter.serve(port, browser=browser))
+
+
+@app.command()
+def compare(  # noqa: PLR0917 - typer reads options from parameters
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", "-v", help="A variant or preset; repeatable. Default: recommended.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
+    budget: Annotated[float, typer.Option(help="Seconds of wall time.")] = 120.0,
+    weights: Annotated[str | None, typer.Option(help="torchvision weights to download, e.g. DEFAULT.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
+    ] = False,
+) -> None:
+    """Measure variants of a model against eager, live, and print the answer."""
+    from optkit.live_table import show
+    from optkit.study import Study
+    from optkit.workload import Workload
+
+    workload = Workload(model, batch_size=batch_size, device=device, weights=weights)
+    study = Study(workload, variant or "recommended", budget_s=budget)
+    comparison = show(study, to_stderr=as_json)
+    if as_json:
+        print(comparison.to_json())  # noqa: T201 - the one thing that goes to stdout
+    raise typer.Exit(exit_code(comparison))
+
+
+@app.command()
+def variants() -> None:
+    """List engines with their settings, modifiers, presets, and what cannot or should not run here."""
+    from optkit.live_table import print_variants
+
+    print_variants()
+
+
+def exit_code(comparison: Comparison) -> int:
+    """Return what the process says to the shell."""
+    if comparison.ended_because == "stopped":
+        return INTERRUPTED
+    return FAILED if any(m.status == "failed" for m in comparison.measurements.values()) else 0
+
+
+def main() -> None:
+    """Run the command line; errors of use end in one sentence and exit code 2."""
+    try:
+        app()
+    except OptkitError as error:
+        print(f"optkit: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(WRONG_USE if isinstance(error, UsageError) else FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

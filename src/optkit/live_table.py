@@ -1,0 +1,179 @@
+"""A study in a terminal: a table that grows while it runs, and the answer below it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from optkit import environment, text
+from optkit.comparison import ENDINGS, Comparison
+from optkit.engines import ENGINES
+from optkit.events import PhaseBegan
+from optkit.phases import PHASE_WORDS, TIMED_PHASES
+from optkit.study import collect
+from optkit.variant import GRADS, PRESETS, resolve
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from optkit.events import Event
+    from optkit.measurement import Measurement
+    from optkit.study import Study
+
+REFRESH_S = 0.5
+
+
+class _View:
+    """What `rich` draws: recomputed whenever it asks, so that the elapsed time is right."""
+
+    def __init__(self, budget_s: float) -> None:
+        self.comparison = Comparison()
+        self.budget_s = budget_s
+        self.began = self.phase_began = time.monotonic()
+
+    def __rich__(self) -> RenderableType:
+        return Group(table(self.comparison), Text(self.status(), style="dim"))
+
+    def status(self) -> str:
+        elapsed = time.monotonic() - self.began
+        now = self.comparison.now
+        if now is None:
+            return "starting"
+        said = f"{PHASE_WORDS[now.phase]} · {now.variant}"
+        if now.phase == "rounds":
+            said = f"round {now.round_number} of at most {now.round_limit} · {said}"
+        elif now.phase not in TIMED_PHASES:
+            said += f" · {time.monotonic() - self.phase_began:.0f} s"
+        return f"{said} · {elapsed:.0f} s of {self.budget_s:g} s"
+
+
+class _Ticker:
+    """Redraws once a second while it is allowed to."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.running = threading.Event()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._tick, daemon=True)
+        self.thread.start()
+
+    def _tick(self) -> None:
+        while not self.over.is_set():
+            self.running.wait()  # sleeps without waking while something is timed
+            if not self.over.wait(1.0):
+                self.live.refresh()
+
+    def end(self) -> None:
+        """Stop ticking."""
+        self.over.set()
+        self.running.set()
+        self.thread.join()
+
+
+def show(study: Study, *, to_stderr: bool = False) -> Comparison:
+    """Run a study with a live table and print the answer; plain lines where there is no terminal."""
+    console = Console(stderr=to_stderr)
+    view = _View(study.plan.budget_s)
+    if console.is_terminal:
+        comparison = _show_live(study, console, view)
+    else:
+        comparison = collect(study, lambda event, _: _print_progress(event, console, view))
+    if not console.is_terminal:
+        console.print(table(comparison))
+    _print_answer(comparison, console)
+    return comparison
+
+
+def _show_live(study: Study, console: Console, view: _View) -> Comparison:
+    # The table is drawn between turns only. While something compiles nothing is timed, so the clock may tick then.
+    with Live(view, console=console, auto_refresh=False, transient=False) as live:
+        ticker = _Ticker(live)
+        last = 0.0
+
+        def seen(event: Event, comparison: Comparison) -> None:
+            nonlocal last
+            view.comparison = comparison
+            if isinstance(event, PhaseBegan):
+                view.phase_began = time.monotonic()
+                ticker.running.set() if event.phase not in TIMED_PHASES else ticker.running.clear()
+            if time.monotonic() - last >= REFRESH_S:
+                last = time.monotonic()
+                live.refresh()
+
+        try:
+            return collect(study, seen)
+        finally:
+            ticker.end()
+            live.refresh()
+
+
+def _print_progress(event: Event, console: Console, view: _View) -> None:
+    """Without a terminal: one line a phase, none a turn."""
+    if isinstance(event, PhaseBegan) and not event.twin and event.phase in ("import", "probe", "first_call"):
+        elapsed = time.monotonic() - view.began
+        console.print(f"[{elapsed:5.0f} s] {PHASE_WORDS[event.phase]} · {event.variant}", highlight=False, markup=False)
+
+
+def table(comparison: Comparison) -> Table:
+    """Return the table: in the order of the study while it runs, the fastest first when it is over."""
+    over = comparison.ended_because is not None
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn.add_column("variant", overflow="fold")
+    drawn.add_column("verdict")
+    for name in ("speed-up", "95 %", "median", "first call", "rounds"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("doubts / reason", overflow="fold")
+    for measurement in comparison.ranked() if over else comparison.measurements.values():
+        drawn.add_row(*_cells(measurement))
+    return drawn
+
+
+def _cells(m: Measurement) -> list[str]:
+    interval = m.interval() if m.speedup is not None and m.baseline is not m else None
+    verdict = m.verdict if m.status in ("ok", "stopped", "running") and m.verdict else m.status
+    return [
+        m.variant,
+        f"{verdict} (preliminary)" if m.preliminary else str(verdict),
+        "–" if m.speedup is None else f"{m.speedup:.2f}×",
+        "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
+        text.duration(m.median_s),
+        text.duration(m.first_call_s),
+        str(m.rounds or "–"),
+        ", ".join(doubt.name for doubt in m.doubts) or m.reason or "",
+    ]
+
+
+def _print_answer(comparison: Comparison, console: Console) -> None:
+    console.print()
+    console.print(comparison.answer(), style="bold", highlight=False, markup=False)
+    if comparison.noise is not None:
+        console.print(f"Two equal workers differed by up to {comparison.noise:.1%} here.", highlight=False)
+    doubts = {doubt for m in comparison.measurements.values() for doubt in m.doubts}
+    for doubt in sorted(doubts, key=lambda doubt: doubt.name):
+        console.print(f"{doubt.name}: {doubt.value}", highlight=False, markup=False)
+    if comparison.ended_because is not None:
+        console.print(f"The study ended because {ENDINGS[comparison.ended_because]}.", style="dim", highlight=False)
+
+
+def print_variants() -> None:
+    """Print engines, modifiers and presets, with what stands against each on this machine."""
+    console = Console()
+    here = environment.detect()
+    console.print("Engines and their settings", style="bold")
+    for name, engine in ENGINES.items():
+        console.print(f"  {name:<10}{', '.join(engine.keys()) or 'no settings'}", highlight=False, markup=False)
+    console.print("\nModifiers", style="bold")
+    console.print(f"  +{', +'.join(grad for grad in GRADS if grad != 'inference_mode')}, +threads=N", highlight=False)
+    console.print("\nPresets", style="bold")
+    for name, (meaning, _) in PRESETS.items():
+        console.print(f"  {name:<14}{meaning}", highlight=False, markup=False)
+        for variant in resolve(name, here):
+            console.print(f"      {variant}", highlight=False, markup=False)
+            for problem in variant.problems(here):
+                console.print(f"          {problem}", style="dim", highlight=False, markup=False)

@@ -1,0 +1,296 @@
+"""Explorer: choose variants, run them, watch, and read the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from optkit import environment
+from optkit.comparison import Comparison
+from optkit.errors import UsageError
+from optkit.events import PhaseBegan, PhaseEnded, Samples, StudyEnded
+from optkit.phases import TIMED_PHASES
+from optkit.study import Plan, Study, check_workload, plan_from
+from optkit.widgets import view
+from optkit.widgets.html import Html
+from optkit.widgets.live import LatencyPlot
+from optkit.widgets.picker import VariantPicker
+from optkit.widgets.settings import SettingsForm
+from optkit.widgets.variant_list import VariantList
+from optkit.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from optkit.events import Event
+    from optkit.variant import VariantLike
+
+DEFAULT_MODEL = "resnet18"
+REDRAW_S = 1.0
+"""Seconds between two redraws of text and table; points of the plot are sent more often."""
+FLUSH_S = 0.25
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """The widget: choose variants on the left, watch on the right, read the answer above and the table below.
+
+    Parameters
+    ----------
+    model, inputs, workload_arguments
+        As in `Workload`; without a model the user picks one of the zoo.
+    variants
+        The variants in the list at first, in any form.
+    plan, plan_fields
+        As in `Study`.
+
+    Attributes
+    ----------
+    comparison
+        What is known so far: live while a study runs, whole when it is over.
+    picker, variants, plot
+        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        inputs: Any = None,
+        variants: VariantLike | Iterable[VariantLike] = "recommended",
+        *,
+        batch_size: int = 1,
+        shape: tuple[int, ...] | None = None,
+        device: Any = None,
+        call: str | None = None,
+        weights: str | None = None,
+        plan: Plan | None = None,
+        **plan_fields: Any,
+    ) -> None:
+        self.plan = plan_from(plan, plan_fields)
+        self._given = {"shape": shape, "device": device, "call": call, "weights": weights}
+        own = None if model is None else _workload(model, inputs, batch_size, self._given)
+        self._own = None if own is None or (own.is_zoo and inputs is None) else own
+        name = None if self._own else DEFAULT_MODEL if own is None else own.name
+        self.comparison = Comparison()
+        self.variants = VariantList(variants)
+        self.picker = VariantPicker()
+        self.plot = LatencyPlot()
+        self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
+        self._title, self._answer, self._progress, self._table = Html(), Html(), Html(), Html()
+        self._run_button = ipywidgets.Button(
+            description="Run", button_style="primary", tooltip="Measure these variants"
+        )
+        self._stop_button = ipywidgets.Button(
+            description="Stop", disabled=True, tooltip="End the study, keep what is known"
+        )
+        self._add_button = ipywidgets.Button(description="Add", tooltip="Add this variant to the list")
+        self._thread: threading.Thread | None = None
+        self._study: Study | None = None
+        self._error: BaseException | None = None
+        self._facts: list[str] = []
+        self._began = self._phase_began = self._drawn = self._flushed = 0.0
+        super().__init__(self._layout())
+        self.add_class("optkit-explorer")
+        self._run_button.on_click(lambda _: self._run_clicked())
+        self._stop_button.on_click(lambda _: self.stop())
+        self._add_button.on_click(lambda _: self.variants.add(self.picker.variant))
+        self._draw()
+
+    def _layout(self) -> list[ipywidgets.Widget]:
+        heading = Html()
+        heading.html = "<h4>Add one</h4>"
+        parts = (self.form, self.variants, heading, self.picker, self._add_button)
+        chooser = _box(ipywidgets.VBox, "optkit-card", *parts)
+        controls = _box(ipywidgets.HBox, "optkit-controls", self._progress, self._stop_button, self._run_button)
+        watcher = _box(ipywidgets.VBox, "optkit-card", controls, self.plot)
+        reader = _box(ipywidgets.VBox, "optkit-card", self._table)
+        right = _box(ipywidgets.VBox, "optkit-column", watcher, reader)
+        return [self._title, self._answer, _box(ipywidgets.Box, "optkit-columns", chooser, right)]
+
+    @property
+    def running(self) -> bool:
+        """Whether a study is going on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is chosen, as the arguments of `explore` and `compare` that choose it again."""
+        chosen = {"variants": [str(variant) for variant in self.variants.variants], "budget_s": self.form.budget_s}
+        if self._own is not None:
+            return chosen
+        return {"model": self.form.model, "batch_size": self.form.batch_size} | chosen
+
+    @property
+    def code(self) -> str:
+        """Python that runs the model the best way found; before a study, the way that is chosen in the picker."""
+        return self.comparison.code() if self.comparison.started else self.picker.code
+
+    def run(self) -> None:
+        """Start measuring and return at once; see `wait`.
+
+        Raises
+        ------
+        UsageError
+            If a study is running already, or what is chosen makes no sense.
+        """
+        if self.running:
+            raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
+        study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
+        self._study, self._error, self.comparison, self._facts = study, None, Comparison(), []
+        self._began = self._phase_began = time.monotonic()
+        # Widgets find their kernel's session through context variables, which a plain thread would not have.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._follow, study), name="optkit-study", daemon=True
+        )
+        self._set_running(running=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the study; what was measured stays. Does nothing when none runs."""
+        if self._study is not None and self.running:
+            self._stop_button.disabled = True
+            self._study.stop()
+
+    def wait(self) -> Comparison:
+        """Block until the study is over and return the comparison; at once when none runs.
+
+        An interrupt (■) ends the study cleanly. An error of the study is raised here.
+        """
+        try:
+            if self._thread is not None:
+                self._thread.join()
+        except KeyboardInterrupt:
+            self.stop()
+            assert self._thread is not None
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self.comparison
+
+    def __await__(self) -> Generator[Any, None, Comparison]:
+        return asyncio.to_thread(self.wait).__await__()
+
+    def _workload(self) -> Workload:
+        return self._own or _workload(self.form.model, None, self.form.batch_size, self._given)
+
+    def _chosen_plan(self) -> Plan:
+        return plan_from(None, {**vars(self.plan), "budget_s": self.form.budget_s})
+
+    def _run_clicked(self) -> None:
+        try:
+            self.run()
+        except UsageError as error:
+            self._answer.html = view.answer(str(error), "bad")
+
+    def _follow(self, study: Study) -> None:
+        """Read the study's events in a thread of its own; nothing else touches the widgets while it runs."""
+        try:
+            for event in study:
+                self.comparison.apply(event)
+                self.plot.apply(event)
+                self._note(event)
+                self._refresh(event)
+            check_workload(self.comparison)
+        except BaseException as error:  # noqa: BLE001 - it is shown, and raised again by `wait`
+            self._error = error
+        finally:
+            self._set_running(running=False)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, PhaseBegan):
+            self._phase_began = time.monotonic()
+        elif isinstance(event, PhaseEnded) and event.phase == "build" and not self._facts:
+            place = event.details["device"].upper() if event.details["device"] == "cpu" else event.details["device"]
+            self._facts = [event.details["inputs"], f"{place}, {event.details['threads']} threads"]
+
+    def _refresh(self, event: Event) -> None:
+        """Send what is new, seldom: between turns only, and at once when a long phase begins."""
+        now = time.monotonic()
+        waiting = isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
+        if waiting or isinstance(event, StudyEnded) or now - self._flushed >= FLUSH_S:
+            self._flushed = now
+            self.plot.flush()
+        if waiting or (isinstance(event, Samples) and now - self._drawn >= REDRAW_S):
+            self._drawn = now
+            self._draw()
+
+    def _set_running(self, *, running: bool) -> None:
+        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button):
+            part.disabled = running
+        self._stop_button.disabled = not running
+        if not running:
+            self._study = None
+        self._draw(running=running)
+
+    def _draw(self, *, running: bool | None = None) -> None:
+        running = self.running if running is None else running
+        comparison = self.comparison
+        over = comparison.ended_because is not None
+        self._title.html = view.head(self._name(), [*self._facts, *_machine()], comparison.noise)
+        self._answer.html = self._answer_html(over=over)
+        elapsed_s = time.monotonic() - self._began if running else comparison.elapsed_s
+        self._progress.html = view.progress(
+            comparison,
+            phase_s=time.monotonic() - self._phase_began,
+            elapsed_s=elapsed_s,
+            budget_s=self.form.budget_s,
+            running=running,
+        )
+        shown = view.table(comparison) if comparison.measurements else view.placeholder()
+        best = view.code("Code of the fastest way found", comparison.code()) if over and comparison.has_answer else ""
+        self._table.html = shown + best
+        self.plot.caption = comparison.summary()
+
+    def _answer_html(self, *, over: bool) -> str:
+        if self._error is not None:
+            return view.answer(str(self._error), "bad")
+        comparison = self.comparison
+        if comparison.started is None:
+            return view.answer(
+                "Choose variants and press Run: each is measured in a process of its own, against eager."
+            )
+        won = over and comparison.best() is not comparison.baseline
+        tone = "good" if won else "bad" if over and not comparison.has_answer else ""
+        return view.answer(comparison.answer(), tone, code=comparison.code() if won else "")
+
+    def _name(self) -> str:
+        started = self.comparison.started
+        if started is not None:
+            return str(started.workload["model"])
+        return self._own.name if self._own else "optkit Explorer"
+
+
+def explore(
+    model: Any = None,
+    inputs: Any = None,
+    variants: VariantLike | Iterable[VariantLike] = "recommended",
+    **arguments: Any,
+) -> Explorer:
+    """Return an `Explorer` for a model; without one the user picks it. See `Explorer` for the arguments.
+
+    Examples
+    --------
+    >>> explorer = optkit.explore(model, inputs)
+    >>> explorer  # the last line of a cell shows it
+    """
+    return Explorer(model, inputs, variants, **arguments)
+
+
+def _workload(model: Any, inputs: Any, batch_size: int, given: dict[str, Any]) -> Workload:
+    return model if isinstance(model, Workload) else Workload(model, inputs, batch_size=batch_size, **given)
+
+
+def _box(kind: type[ipywidgets.Box], style: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    box = kind(children)
+    box.add_class(style)
+    return box
+
+
+def _machine() -> list[str]:
+    here = environment.detect()
+    return [f"{here.usable_cpus:g} CPUs usable", f"torch {here.versions.get('torch', 'missing')}"]

@@ -1,0 +1,53 @@
+"""A form of labelled controls whose values live in the kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from optkit.widgets.static_files import module, stylesheet
+
+
+def select(name: str, label: str, value: str, options: list[dict[str, str]]) -> dict[str, Any]:
+    """Describe a drop-down; an option is ``{"value", "label"}``, and disabled where it has a ``"reason"``."""
+    return {"kind": "select", "name": name, "label": label, "value": value, "options": options, "disabled": False}
+
+
+def number(name: str, label: str, value: float, *, least: float, most: float, step: float = 1) -> dict[str, Any]:
+    """Describe a number to type in."""
+    limits = {"min": least, "max": most, "step": step}
+    return {"kind": "number", "name": name, "label": label, "value": value, "disabled": False} | limits
+
+
+class Form(anywidget.AnyWidget):
+    """Base of the forms: subclasses say what the fields are, and what a choice does.
+
+    Attributes
+    ----------
+    disabled
+        Whether all controls are greyed out, as they are while a study runs.
+    """
+
+    _esm = module("form.js")
+    _css = stylesheet("optkit.css")
+    _fields: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    _notes: traitlets.List[str] = traitlets.List().tag(sync=True)
+    _summary = traitlets.Unicode("").tag(sync=True)
+    disabled = traitlets.Bool(default_value=False).tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_msg(self._receive)
+
+    def choose(self, name: str, value: Any) -> None:
+        """Take a value that was chosen in the browser; raise ValueError to refuse it."""
+        raise NotImplementedError
+
+    def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        if content.get("op") == "set":
+            try:
+                self.choose(content["name"], content["value"])
+            except ValueError:  # what the browser sends is not trusted to be one of the options
+                self.send({"op": "redraw"})

@@ -1,0 +1,25 @@
+"""Html: a piece of HTML from the kernel, with a running clock, copy buttons and folds that stay open."""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets
+
+from optkit.widgets.static_files import module, stylesheet
+
+
+class Html(anywidget.AnyWidget):
+    """Shows `html`, which must be escaped already; an assignment of the same text sends nothing."""
+
+    _esm = module("html.js")
+    _css = stylesheet("optkit.css")
+    _html = traitlets.Unicode("").tag(sync=True)
+
+    @property
+    def html(self) -> str:
+        """The HTML that is shown."""
+        return str(self._html)
+
+    @html.setter
+    def html(self, value: str) -> None:
+        self._html = value

@@ -1,0 +1,75 @@
+"""VariantList: the variants that will be measured, and presets to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from optkit import environment
+from optkit.variant import BASELINE, PRESETS, Variant, VariantLike, resolve
+from optkit.widgets import marks
+from optkit.widgets.static_files import module, stylesheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LABELS = {"recommended": "Recommended here", "backends": "Backends", "modes": "Modes", "contexts": "Grad contexts"}
+
+
+class VariantList(anywidget.AnyWidget):
+    """A list of variants, the baseline first. Read or set `variants`; users remove one, or start from a preset."""
+
+    _esm = module("variants.js")
+    _css = stylesheet("optkit.css")
+    _presets: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
+    _preset = traitlets.Unicode("").tag(sync=True)
+    _items: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    disabled = traitlets.Bool(default_value=False).tag(sync=True)
+
+    def __init__(self, variants: VariantLike | Iterable[VariantLike] = "recommended") -> None:
+        super().__init__()
+        self._environment = environment.detect()
+        self._presets = [
+            {"name": name, "label": _LABELS.get(name, name.capitalize()), "meaning": meaning}
+            for name, (meaning, _) in PRESETS.items()
+        ]
+        self.set(variants)
+        self.on_msg(self._receive)
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The variants to measure, without the baseline, which always is."""
+        return list(self._variants)
+
+    def set(self, variants: VariantLike | Iterable[VariantLike]) -> None:
+        """Replace all variants; a preset's name is taken as well."""
+        self._variants = [v for v in resolve(variants, self._environment) if v != BASELINE]
+        self._preset = variants if isinstance(variants, str) and variants in PRESETS else ""
+        self._draw()
+
+    def add(self, variant: Variant) -> None:
+        """Add one variant, unless it is there already."""
+        self._variants = [v for v in resolve([*self._variants, variant], self._environment) if v != BASELINE]
+        self._preset = ""
+        self._draw()
+
+    def remove(self, text: str) -> None:
+        """Remove the variant with this text."""
+        self._variants = [variant for variant in self._variants if str(variant) != text]
+        self._preset = ""
+        self._draw()
+
+    def _draw(self) -> None:
+        baseline = str(BASELINE)
+        drawn = marks.series([baseline, *map(str, self._variants)], baseline)
+        self._items = [{"text": one.name, "mark": marks.svg(one), "removable": one.name != baseline} for one in drawn]
+
+    def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        if self.disabled:
+            return
+        if content.get("op") == "preset" and content["name"] in PRESETS:
+            self.set(content["name"])
+        elif content.get("op") == "remove":
+            self.remove(content["name"])

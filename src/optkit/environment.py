@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -65,9 +65,13 @@ class Environment:
         return asdict(self) | {"scrubbed": list(self.scrubbed)}
 
 
-@cache
 def detect() -> Environment:
-    """Look at this machine (once per process)."""
+    """Look at this machine (once per process, but for the environment variables, which a notebook can change)."""
+    return replace(_detect(), scrubbed=tuple(sorted(filter(is_scrubbed, os.environ))))
+
+
+@cache
+def _detect() -> Environment:
     return Environment(
         platform=platform.platform(),
         cpu=_cpu_model(),
@@ -77,7 +81,6 @@ def detect() -> Environment:
         cuda=_cuda_is_likely(),
         cxx_compiler=next((name for name in _compilers() if name and shutil.which(name)), ""),
         versions={"python": platform.python_version()} | _versions(),
-        scrubbed=tuple(sorted(filter(is_scrubbed, os.environ))),
     )
 
 

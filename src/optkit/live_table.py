@@ -14,7 +14,7 @@ from rich.text import Text
 from optkit import environment, text
 from optkit.comparison import ENDINGS, Comparison
 from optkit.engines import ENGINES
-from optkit.events import PhaseBegan
+from optkit.events import PhaseBegan, StudyEnded
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
 from optkit.study import collect
 from optkit.variant import GRADS, PRESETS, resolve
@@ -27,22 +27,26 @@ if TYPE_CHECKING:
     from optkit.study import Study
 
 REFRESH_S = 0.5
+PIPED_WIDTH = 140
 
 
 class _View:
-    """What `rich` draws: recomputed whenever it asks, so that the elapsed time is right."""
+    """What `rich` draws: the table as of the last event, and a status line whose clock is right whenever it asks."""
 
     def __init__(self, budget_s: float) -> None:
         self.comparison = Comparison()
+        self.table = table(self.comparison)
         self.budget_s = budget_s
         self.began = self.phase_began = time.monotonic()
 
     def __rich__(self) -> RenderableType:
-        return Group(table(self.comparison), Text(self.status(), style="dim"))
+        return Group(self.table, Text(self.status(), style="dim"))
 
     def status(self) -> str:
         elapsed = time.monotonic() - self.began
         now = self.comparison.now
+        if self.comparison.ended_because is not None:
+            return ""
         if now is None:
             return "starting"
         said = f"{PHASE_WORDS[now.phase]} · {now.variant}"
@@ -79,6 +83,8 @@ class _Ticker:
 def show(study: Study, *, to_stderr: bool = False) -> Comparison:
     """Run a study with a live table and print the answer; plain lines where there is no terminal."""
     console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, width=PIPED_WIDTH)
     view = _View(study.plan.budget_s)
     if console.is_terminal:
         comparison = _show_live(study, console, view)
@@ -99,11 +105,13 @@ def _show_live(study: Study, console: Console, view: _View) -> Comparison:
         def seen(event: Event, comparison: Comparison) -> None:
             nonlocal last
             view.comparison = comparison
+            waiting = isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
             if isinstance(event, PhaseBegan):
                 view.phase_began = time.monotonic()
-                ticker.running.set() if event.phase not in TIMED_PHASES else ticker.running.clear()
-            if time.monotonic() - last >= REFRESH_S:
+                ticker.running.set() if waiting else ticker.running.clear()
+            if waiting or isinstance(event, StudyEnded) or time.monotonic() - last >= REFRESH_S:
                 last = time.monotonic()
+                view.table = table(comparison)
                 live.refresh()
 
         try:
@@ -125,10 +133,10 @@ def table(comparison: Comparison) -> Table:
     over = comparison.ended_because is not None
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     drawn.add_column("variant", overflow="fold")
-    drawn.add_column("verdict")
+    drawn.add_column("verdict", no_wrap=True)
     for name in ("speed-up", "95 %", "median", "first call", "rounds"):
         drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("doubts / reason", overflow="fold")
+    drawn.add_column("doubts", overflow="fold")
     for measurement in comparison.ranked() if over else comparison.measurements.values():
         drawn.add_row(*_cells(measurement))
     return drawn
@@ -139,13 +147,13 @@ def _cells(m: Measurement) -> list[str]:
     verdict = m.verdict if m.status in ("ok", "stopped", "running") and m.verdict else m.status
     return [
         m.variant,
-        f"{verdict} (preliminary)" if m.preliminary else str(verdict),
+        "preliminary" if m.preliminary else str(verdict),
         "–" if m.speedup is None else f"{m.speedup:.2f}×",
         "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
         text.duration(m.median_s),
         text.duration(m.first_call_s),
         str(m.rounds or "–"),
-        ", ".join(doubt.name for doubt in m.doubts) or m.reason or "",
+        "\n".join(doubt.name for doubt in m.doubts),
     ]
 
 
@@ -154,6 +162,10 @@ def _print_answer(comparison: Comparison, console: Console) -> None:
     console.print(comparison.answer(), style="bold", highlight=False, markup=False)
     if comparison.noise is not None:
         console.print(f"Two equal workers differed by up to {comparison.noise:.1%} here.", highlight=False)
+    for m in comparison.measurements.values():
+        if m.reason:
+            place = f" ({PHASE_WORDS[m.failed_phase]})" if m.failed_phase else ""
+            console.print(f"{m} {m.status}{place}: {m.reason}", highlight=False, markup=False)
     doubts = {doubt for m in comparison.measurements.values() for doubt in m.doubts}
     for doubt in sorted(doubts, key=lambda doubt: doubt.name):
         console.print(f"{doubt.name}: {doubt.value}", highlight=False, markup=False)

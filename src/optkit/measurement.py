@@ -98,16 +98,17 @@ class Measurement:
                 self.status = "ok"
 
     def _take(self, event: Samples) -> None:
-        times = event.seconds_per_call
+        # Replaced, never changed in place: another thread may be reading a comparison that is still being folded.
+        times, number = event.seconds_per_call, event.round_number or 0
         if event.kind == "early":
-            self.early_s += times
+            self.early_s = self.early_s + times
         elif event.kind == "settle":
-            self.settle_s += times
+            self.settle_s = self.settle_s + times
             self.steady = event.steady
         elif event.kind == "preliminary":
-            self.preliminary_samples_s.setdefault(event.round_number or 0, []).extend(times)
+            self.preliminary_samples_s = self.preliminary_samples_s | {number: times}
         else:
-            self.round_samples_s.setdefault(event.round_number or 0, []).extend(times)
+            self.round_samples_s = self.round_samples_s | {number: times}
             self.calls += len(times) * event.calls_per_sample
             self.timed_singly &= event.calls_per_sample == 1
 
@@ -177,7 +178,7 @@ class Measurement:
         if interval is None or self.preliminary:
             return Verdict.INCONCLUSIVE
         noise = self.baseline.noise if self.baseline else None
-        return decide(interval, self.rounds, noise or 0.0)
+        return decide(interval, len(self.ratios), noise or 0.0)
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:

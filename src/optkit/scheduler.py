@@ -11,12 +11,14 @@ import math
 import random
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from optkit.comparison import Comparison
+from optkit.errors import WorkerError
 from optkit.events import (
     FirstCall,
     PhaseBegan,
@@ -51,6 +53,8 @@ TURN_CALLS, TURN_S = 10, 0.1
 FEWEST_TURN_CALLS, LONG_TURN_S = 3, 2.0
 """A turn is 10 calls and 100 ms; where 10 calls would take over 2 s, as many as fit in that, but at least 3."""
 DISCARD_CALLS, DISCARD_S = 2, 0.02
+OVERTIME = 2.0
+"""A variant that was asked for is still begun after the budget, until twice its time: a row says more than its lack."""
 SETTLE_CALLS, SETTLE_SHARE = 20, 0.1
 PATIENCE, PATIENCE_S = 30.0, 30.0
 """A timed phase that takes 30 times as long as expected, and 30 s more, hangs."""
@@ -105,11 +109,12 @@ class Run:
 
     def events(self) -> Iterator[Event]:
         """Yield every event of the run, in the order they happen."""
-        for event in self._all():
-            self.comparison.apply(event)
-            yield event
+        with closing(self._all()) as events:  # whoever leaves early ends the workers now, not at a later collection
+            for event in events:
+                self.comparison.apply(event)
+                yield event
 
-    def _all(self) -> Iterator[Event]:
+    def _all(self) -> Generator[Event, None, None]:
         with self.host:
             self._spec = self.workload.pack(self.host.folder)
             yield self._started()
@@ -161,8 +166,8 @@ class Run:
     def _take_in(self, member: Member) -> Iterator[Event]:
         """Bring one variant to the point where it can take part in rounds, or say why not."""
         reason = member.variant.blocked(self.environment)
-        if reason is None and self._taken_in and self.elapsed_s >= self.plan.budget_s:
-            reason = f"The budget of {self.plan.budget_s:g} s was used up before its turn; give a larger one."
+        if reason is None and self._taken_in and self.elapsed_s >= OVERTIME * self.plan.budget_s:
+            reason = f"The budget of {self.plan.budget_s:g} s was long used up before its turn; give a larger one."
         if reason is not None:
             yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)
             return
@@ -174,15 +179,17 @@ class Run:
 
     def _bring_up(self, member: Member) -> Iterator[Event]:
         """Fork a worker and take it through the phases up to steady calls."""
-        worker = member.worker = self.host.fork(member.variant.engine.name, self._probed)
         phase: Phase = "build"
         try:
+            worker = member.worker = self.host.fork(member.variant.engine.name, self._probed)
             for phase, command in self._steps(member, worker):
                 yield self._phase(member, phase)
                 answer = worker.ask({"do": phase, **command}, self._limit_s(member, phase))
                 yield self._answered(member, phase, answer)
         except WorkerFailedError as error:
             yield self._failed(member, phase, error)
+        except WorkerError as error:  # no worker can be had any more; what was measured stays
+            yield self._failed(member, phase, WorkerFailedError(str(error), ""))
 
     def _steps(self, member: Member, worker: Worker) -> Iterator[tuple[Phase, dict[str, Any]]]:
         """Yield the phases of one variant with what the worker has to be told."""

@@ -30,7 +30,8 @@ class Plan:
     Parameters
     ----------
     budget_s
-        Seconds of wall time from Run. A variant that has made its first call gets three rounds even past it.
+        Seconds of wall time from Run, after which no further round begins. Every variant gets three rounds even past
+        it, unless its turn comes after twice the budget: then it is skipped.
     rounds
         Rounds from which a variant may be finished, and rounds after which the study ends.
     target

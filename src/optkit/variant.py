@@ -99,9 +99,9 @@ class Variant:
         """Return the sentence that says why this cannot run in `environment` at all, or None."""
         return self.engine.blocked(environment)
 
-    def code(self, *, setup: str = "", method: str = "forward", inputs: str = "*inputs") -> str:
-        """Return Python that runs ``model`` as this variant does, for users to copy; `setup` is what builds it."""
-        lines = ["import torch", *([setup] if setup else []), ""]
+    def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
+        """Return Python that runs ``model`` as this variant does, for users to copy; `setup` makes it ready."""
+        lines = ["import torch", setup, ""]
         if self.threads is not None:
             lines.append(f"torch.set_num_threads({self.threads})")
         lines += self.engine.code("model", method)

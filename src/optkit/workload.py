@@ -141,9 +141,9 @@ class Workload:
         return bool(self.batches[0][1]) if self.batches else self.model == "tiny_transformer"
 
     def _model_code(self) -> str:
-        """Return lines that build the model, to stand before a variant's code; none for a model of the user's own."""
+        """Return lines that make ``model`` ready, to stand before a variant's code."""
         if not self.is_zoo:
-            return ""
+            return "model.eval()"
         if self.model in zoo.TINY:
             names = "_, inputs" if self._takes_keywords() else "inputs, _"
             lines = [

@@ -35,7 +35,7 @@ END_LIMIT_S = 2.0
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from optkit.worker.zygote import main; main(int(sys.argv[2]))"
+    "from optkit.worker.zygote import main; main(int(sys.argv[2]), sys.argv[3])"
 )
 
 
@@ -147,6 +147,7 @@ class Host:
         self._control: socket.socket | None = None
         self._zygote_tail = Tail()
         self._zygote_gone = False
+        self._ready = False
         self._closed = False
         self._lock = threading.Lock()
 
@@ -169,7 +170,7 @@ class Host:
         environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
         environ["TORCH_WARM_POOL"] = "0"  # Inductor's compile workers start when they are needed, in the worker
         self._zygote = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, json.dumps(path), str(theirs.fileno())],
+            [sys.executable, "-c", _BOOT, json.dumps(path), str(theirs.fileno()), str(self.folder)],
             pass_fds=[theirs.fileno()],
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -182,6 +183,7 @@ class Host:
         self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
         self._watch_output(self._zygote.stdout.fileno(), self._zygote_tail)
         ready = self._notice("ready", START_LIMIT_S)
+        self._ready = True
         return {str(name): float(seconds) for name, seconds in ready.items()}
 
     def fork(self, name: str, seed_cache: Path | None = None) -> Worker:
@@ -203,7 +205,8 @@ class Host:
         }
         theirs = [commands_r, replies_w, output_w]
         assert self._control is not None
-        socket.send_fds(self._control, [json.dumps({"environ": environ}).encode()], theirs)
+        with contextlib.suppress(ConnectionError):  # then the zygote is gone, which `_notice` is about to find out
+            socket.send_fds(self._control, [json.dumps({"environ": environ}).encode()], theirs)
         for descriptor in theirs:
             os.close(descriptor)
         worker = Worker(self, self._notice("forked", FORK_LIMIT_S), commands_w, folder)
@@ -266,7 +269,9 @@ class Host:
         if self._zygote is None:
             return
         try:
-            self._zygote.wait(END_LIMIT_S)
+            self._zygote.wait(
+                END_LIMIT_S if self._ready else 0
+            )  # while it imports it has no workers, and hears nothing
         except subprocess.TimeoutExpired:
             for worker in self.workers:
                 if worker.exit_status is None:

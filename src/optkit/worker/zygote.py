@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -24,10 +25,15 @@ from typing import Any, NoReturn
 
 PR_SET_CHILD_SUBREAPER = 36
 MAXIMUM_REQUEST_BYTES = 65536
+KILL_PASSES = 3
+"""A process may have started another while it was being looked for."""
 
 
-def main(control_fd: int) -> NoReturn:
-    """Import torch, say so, then serve until the other end of the control socket closes."""
+def main(control_fd: int, folder: str) -> NoReturn:
+    """Import torch, say so, then serve until the other end of the control socket closes.
+
+    The private `folder` holds the user's model; it is removed at the end, also where the parent was killed.
+    """
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -37,6 +43,7 @@ def main(control_fd: int) -> NoReturn:
     control.send(json.dumps({"ready": seconds}).encode())
     try:
         Zygote(control).serve()
+        shutil.rmtree(folder, ignore_errors=True)
     finally:
         os._exit(0)
 
@@ -80,8 +87,9 @@ class Zygote:
                 if not request:
                     break
                 self._answer(json.loads(request), descriptors)
-        for pid in descendants(os.getpid()):
-            kill(pid)
+        for _ in range(KILL_PASSES):
+            for pid in descendants(os.getpid()):
+                kill(pid)
 
     def _answer(self, request: dict[str, Any], descriptors: list[int]) -> None:
         if "kill" in request:

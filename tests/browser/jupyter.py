@@ -1,0 +1,128 @@
+"""Real JupyterLab and a real Chromium, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 180_000
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight are drawn as well
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(home: Path, theme: str = "JupyterLab Light") -> dict[str, str]:
+    """Return an environment in which Jupyter reads and writes below `home` only."""
+    settings = SETTINGS | {"@jupyterlab/apputils-extension/themes": {"theme": theme}}
+    for name, value in settings.items():
+        path = home / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+    places = {
+        "HOME": home, "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime", "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces", "IPYTHONDIR": home / "ipython",
+    }  # fmt: skip
+    return dict(os.environ) | {name: str(path) for name, path in places.items()}
+
+
+@contextlib.contextmanager
+def jupyter_lab(folder: Path, home: Path, theme: str = "JupyterLab Light") -> Iterator[tuple[str, str]]:
+    """Serve `folder`; yield the address and the token."""
+    token, port = secrets.token_hex(16), free_port()
+    log = home / "server.log"
+    home.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+                "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root",
+                "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
+            ],
+            env=environment(home, theme), stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_until_served(f"{address}/api/status?token={token}", server, log)
+            yield address, token
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def wait_until_served(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(480):
+        if server.poll() is not None:
+            raise RuntimeError(f"The server ended:\n{log.read_text()}")
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.25)
+    raise TimeoutError(f"The server did not answer:\n{log.read_text()}")
+
+
+class Lab:
+    """A page on JupyterLab; it talks to the application, never to pixels of menus."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.console_errors: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+
+    def open(self, address: str, token: str, notebook: str, *, reset: bool = True) -> None:
+        self.page.goto(
+            f"{address}/lab/tree/{notebook}?{'reset&' if reset else ''}token={token}", wait_until="domcontentloaded"
+        )
+        self.wait_idle()
+
+    def wait_idle(self) -> None:
+        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context")
+        self.page.evaluate(
+            "async () => { const w = jupyterapp.shell.currentWidget; await jupyterapp.restored;"
+            " await w.context.ready; await w.sessionContext.ready; }"
+        )
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+        )
+
+    def run_all(self) -> None:
+        self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def save(self) -> None:
+        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+
+    def cell_errors(self) -> list[str]:
+        return self.page.locator(
+            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+        ).all_inner_texts()

@@ -1,0 +1,62 @@
+"""Fixtures that several test modules use. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from optkit.environment import Environment
+
+CPU = Environment(
+    platform="Linux",
+    cpu="a processor",
+    cpus=8,
+    cpu_quota=2.0,
+    memory_bytes=8 * 2**30,
+    cuda=False,
+    cxx_compiler="g++",
+    versions={"python": "3.12.1", "torch": "2.13.0"},
+)
+
+
+@pytest.fixture
+def environment():
+    """Return a machine with two usable CPUs, a compiler and no accelerator."""
+    return CPU
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Return a function that runs a program in a fresh interpreter and returns what it printed."""
+
+    def run(code: str, limit_s: float = 120.0) -> str:
+        script = tmp_path / "program.py"
+        script.write_text(code)
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env=os.environ | {"PYTHONPATH": path},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def chromium():
+    """Return the path of Debian's Chromium; where it is missing, skip loudly, or fail in CI, which must not skip."""
+    path = os.environ.get("OPTKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        said = "Chromium is not installed, so the browser tests did not run: apt-get install chromium"
+        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
+    return path

@@ -1,0 +1,120 @@
+"""The command line, mostly as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from optkit import cli
+from optkit.comparison import Comparison
+from optkit.measurement import COLUMNS
+
+
+def run(*arguments: str, limit_s: float = 300.0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "optkit", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "resnet81"], "Did you mean resnet18"),
+        (["compare", "tiny_cnn", "-v", "compil"], "Did you mean 'compile'"),
+        (["compare", "tiny_cnn", "-v", "compile:speed=11"], "allowed are: backend"),
+        (["compare", "tiny_cnn", "--budget", "0"], "budget_s must be a number above 0"),
+        (["compare", "tiny_cnn", "--batch-size", "0"], "batch_size must be a whole number"),
+        (["compare", "tiny_cnn", "--device", "gpu"], "device must be 'cpu'"),
+        (["compare", "tiny_cnn", "--weights", "DEFAULT"], "no trained weights"),
+        (["lab", "--port", "99999"], "--port must be between"),
+    ],
+)
+def test_wrong_use_ends_in_one_sentence_and_exit_code_2(arguments, said):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_an_unknown_option_or_command_is_wrong_use_too():
+    assert run("compare", "tiny_cnn", "--speed", "11").returncode == 2
+    assert run("fly").returncode == 2
+
+
+def test_variants_lists_engines_presets_and_what_cannot_run_here():
+    said = run("variants").stdout
+    for name in ("compile", "recommended", "compile:mode=max-autotune", "+no_grad"):
+        assert name in said
+
+
+@pytest.mark.parametrize(
+    ("statuses", "ended", "code"),
+    [
+        (["ok", "ok"], "rounds", 0),
+        (["ok", "failed"], "rounds", 1),
+        (["ok", "skipped"], "budget", 0),
+        (["ok"], "stopped", 130),
+    ],
+)
+def test_the_exit_code_says_how_it_went(statuses, ended, code):
+    class Measured:
+        def __init__(self, status):
+            self.status = status
+
+    comparison = Comparison()
+    comparison.measurements = {str(i): Measured(status) for i, status in enumerate(statuses)}
+    comparison.ended_because = ended
+    assert cli.exit_code(comparison) == code
+
+
+@pytest.mark.worker
+def test_compare_prints_one_json_document_to_stdout_and_the_rest_to_stderr():
+    done = run("compare", "tiny_cnn", "-v", "compile:backend=aot_eager", "--budget", "15", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema"] == 1
+    assert [row["variant"] for row in document["rows"]] == ["eager", "compile:backend=aot_eager"]
+    for row in document["rows"]:
+        assert list(row) == list(COLUMNS)
+        assert row["status"] == "ok"
+        assert row["first_call_s"] > 0
+        assert row["median_s"] > 0
+        assert row["speedup"] > 0
+    assert "eager" in done.stderr
+
+
+@pytest.mark.worker
+def test_a_variant_that_fails_is_a_row_and_exit_code_1():
+    # Inductor refuses an option that it does not know.
+    done = run("compare", "tiny_cnn", "-v", "compile:options.no_such_option=true", "--budget", "10", "--json")
+    assert done.returncode == 1
+    baseline, failed = json.loads(done.stdout)["rows"]
+    assert baseline["status"] == "ok"
+    assert failed["status"] == "failed"
+    assert failed["failed_phase"] == "prepare"
+    assert "no_such_option" in failed["reason"]
+
+
+@pytest.mark.worker
+def test_an_interrupt_ends_it_with_what_was_measured_and_exit_code_130():
+    command = [sys.executable, "-m", "optkit", "compare", "tiny_cnn", "-v", "compile:backend=aot_eager", "--json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    for line in process.stderr:
+        if "first call" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    document = json.loads(stdout)
+    assert document["ended_because"] == "stopped"
+    assert {row["status"] for row in document["rows"]} == {"stopped"}

@@ -1,0 +1,167 @@
+"""What is learnt of the machine without importing torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optkit import environment as module
+from optkit.environment import detect, is_scrubbed
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Return a function that lays out the files of a machine; every absolute path is then looked up among them."""
+
+    def lay_out(files: dict[str, str]) -> None:
+        for name, content in files.items():
+            path = tmp_path / name.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        monkeypatch.setattr(module, "Path", lambda path: tmp_path / str(path).lstrip("/"))
+
+    return lay_out
+
+
+V2 = {"/proc/self/cgroup": "0::/pod/box\n"}
+V1 = {"/proc/self/cgroup": "5:cpuset:/\n4:cpu,cpuacct:/box\n3:memory:/box\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, None),
+        (V2, None),
+        (V2 | {"/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n"}, None),
+        (V2 | {"/sys/fs/cgroup/pod/box/cpu.max": "150000 100000\n"}, 1.5),
+        (
+            V2 | {"/sys/fs/cgroup/pod/box/cpu.max": "max 100000", "/sys/fs/cgroup/pod/cpu.max": "50000 100000"},
+            0.5,
+        ),
+        (
+            V2 | {"/sys/fs/cgroup/pod/box/cpu.max": "400000 100000", "/sys/fs/cgroup/cpu.max": "200000 100000"},
+            2.0,
+        ),
+        ({"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "300000 100000\n"}, 3.0),
+        (V2 | {"/sys/fs/cgroup/pod/box/cpu.max": "gibberish\n"}, None),
+        (
+            V1
+            | {
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "25000\n",
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_period_us": "50000\n",
+            },
+            0.5,
+        ),
+        (
+            {
+                "/proc/self/cgroup": "4:cpu:/box\n",
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "-1\n",
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_period_us": "100000\n",
+            },
+            None,
+        ),
+    ],
+)
+def test_the_quota_is_the_tightest_limit_of_the_container(files, quota, machine):
+    machine(files)
+    assert module._cpu_quota() == quota
+
+
+def test_memory_is_the_containers_limit_where_that_is_lower(machine):
+    machine(V2 | {"/sys/fs/cgroup/pod/box/memory.max": "max\n", "/sys/fs/cgroup/pod/memory.max": "1048576\n"})
+    assert module._memory_bytes() == 1048576
+    machine({"/sys/fs/cgroup/pod/memory.max": f"{2**60}\n"})
+    assert module._memory_bytes() == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(("quota", "usable"), [(None, 8), (2.5, 2.5), (64.0, 8)])
+def test_usable_cpus_is_the_quota_but_never_more_than_there_are(quota, usable, environment):
+    assert replace(environment, cpu_quota=quota).usable_cpus == usable
+
+
+@pytest.mark.parametrize(
+    ("name", "scrubbed"),
+    [
+        ("TORCH_COMPILE_DISABLE", True),
+        ("TORCHDYNAMO_DISABLE", True),
+        ("TORCHINDUCTOR_CACHE_DIR", True),
+        ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", True),
+        ("TRITON_CACHE_DIR", True),
+        ("OMP_NUM_THREADS", False),
+        ("PATH", False),
+        ("TORCH_HOME", False),
+    ],
+)
+def test_only_variables_that_change_what_is_compiled_or_cached_are_scrubbed(name, scrubbed):
+    assert is_scrubbed(name) is scrubbed
+
+
+@pytest.fixture
+def fresh():
+    module._detect.cache_clear()
+    yield
+    module._detect.cache_clear()
+
+
+def test_what_is_scrubbed_is_named(monkeypatch, fresh):
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")
+    monkeypatch.setenv("TORCHDYNAMO_VERBOSE", "1")
+    assert {"TORCH_COMPILE_DISABLE", "TORCHDYNAMO_VERBOSE"} <= set(detect().scrubbed)
+
+
+@pytest.mark.parametrize(("cxx", "found"), [("", ["g++"]), ("my-cc", ["my-cc"])])
+def test_the_compiler_is_the_one_that_inductor_would_use(cxx, found, monkeypatch, fresh):
+    monkeypatch.setenv("CXX", cxx)
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}" if name in ("g++", "my-cc") else None)
+    assert [detect().cxx_compiler] == found
+
+
+def test_without_a_compiler_its_name_is_empty(monkeypatch, fresh):
+    monkeypatch.setattr(module.shutil, "which", lambda _: None)
+    assert detect().cxx_compiler == ""
+
+
+def test_this_machine_is_described_as_json(fresh):
+    found = detect()
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
+    assert found.cpus >= 1
+    assert found.memory_bytes > 2**20
+    assert set(found.versions) >= {"python", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("version_file", "node", "cuda"),
+    [
+        ("cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n", "nvidia0", True),
+        ("cuda: Optional[str] = '12.8'\n", None, False),
+        ("cuda: Optional[str] = None\n", "nvidia0", False),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.2'\n", "kfd", True),
+        ("__version__ = '2.13.0'\n", "nvidia0", False),
+    ],
+)
+def test_an_accelerator_needs_both_a_build_for_it_and_a_device_node(version_file, node, cuda, tmp_path, monkeypatch):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "version.py").write_text(version_file)
+
+    class Spec:
+        origin = str(tmp_path / "torch" / "__init__.py")
+
+    def find(path):
+        return tmp_path / Path(path).name if str(path).startswith("/dev") else Path(path)
+
+    if node:
+        (tmp_path / node).touch()
+    monkeypatch.setattr(module.util, "find_spec", lambda _: Spec)
+    monkeypatch.setattr(module, "Path", find)
+    assert module._cuda_is_likely() is cuda
+
+
+def test_looking_at_the_machine_imports_neither_torch_nor_numpy(run_python):
+    said = run_python(
+        "import sys\nfrom optkit.environment import detect\ndetect()\nprint({'torch', 'numpy'} & set(sys.modules))"
+    )
+    assert said == "set()\n"

@@ -1,0 +1,76 @@
+"""`optkit lab`, down to a JupyterLab that serves the Explorer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from browser.jupyter import environment, free_port
+from optkit import lab
+
+
+def test_root_is_allowed_only_to_root(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "--allow-root" in lab.command(Path("somewhere"), None, browser=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "--allow-root" not in lab.command(Path("somewhere"), None, browser=True)
+
+
+def test_it_listens_on_localhost_and_on_the_port_given():
+    words = lab.command(Path("somewhere"), 8899, browser=False)
+    assert {"--ip=127.0.0.1", "--port=8899", "--ServerApp.port_retries=0", "--no-browser"} <= set(words)
+
+
+def test_no_browser_opens_without_a_screen(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert not lab.can_open_browser()
+
+
+def test_a_checkout_serves_its_own_notebooks():
+    assert (lab.notebooks_folder() / lab.EXPLORER).exists()
+
+
+def test_an_installed_wheel_serves_a_copy_that_is_not_overwritten(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "optkit"
+    (package / "_notebooks").mkdir(parents=True)
+    (package / "_notebooks" / lab.EXPLORER).write_text("{}")
+    monkeypatch.setattr(lab, "__file__", str(package / "lab.py"))
+    monkeypatch.chdir(tmp_path)
+    folder = lab.notebooks_folder()
+    assert folder == tmp_path / "optkit-notebooks"
+    (folder / lab.EXPLORER).write_text("mine")
+    assert (lab.notebooks_folder() / lab.EXPLORER).read_text() == "mine"
+
+
+@pytest.mark.worker
+def test_it_serves_the_explorer_and_prints_the_address_with_its_token(tmp_path):
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "optkit", "lab", "--port", str(port), "--no-browser"],
+        env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said = ""
+        for line in process.stdout:
+            said += line
+            if found := re.search(rf"http://127\.0\.0\.1:{port}/lab/tree/00_explorer\.ipynb\?token=\w+", said):
+                break
+        else:
+            pytest.fail(said)
+        url = found[0].replace("/lab/tree/", "/api/contents/")
+        with urllib.request.urlopen(url) as answer:
+            assert json.load(answer)["name"] == "00_explorer.ipynb"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()

@@ -1,0 +1,72 @@
+"""A study in a terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from optkit import live_table
+from optkit.comparison import Comparison
+from optkit.events import PhaseBegan
+from optkit.study import Plan
+from stories import bring_up, ended, failed, finished, rounds, started
+
+STORY = [
+    started("compile", "compile:backend=aot_eager"),
+    PhaseBegan(at_s=0.1, variant="eager", phase="import"),
+    *bring_up("eager"),
+    *bring_up("compile", graphs=0),
+    failed("compile:backend=aot_eager"),
+    *rounds(20, eager=10, compile=5),
+    *finished("eager", "compile"),
+    ended(),
+]
+
+
+class Told:
+    plan = Plan(budget_s=10)
+
+    def __iter__(self):
+        yield from STORY
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Return a function that shows the story on a console of a kind, and returns what a person would read."""
+
+    def show(*, terminal: bool) -> str:
+        out = io.StringIO()
+        console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
+        monkeypatch.setattr(live_table, "Console", lambda **_: console)
+        live_table.show(Told())
+        return out.getvalue()
+
+    return show
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_it_ends_with_the_ranked_table_the_answer_the_doubts_and_why_it_ended(shown, terminal):
+    said = shown(terminal=terminal)
+    assert re.findall(r"\b(compile|eager) +(?:faster|baseline)", said)[-2:] == ["compile", "eager"]
+    assert "2.00×" in said
+    assert "It broke." in said
+    assert "NOT_COMPILED: torch.compile made no graph" in said
+    assert "Two equal workers differed by up to" in said
+    assert "The study ended because all rounds are done." in said
+
+
+def test_a_variant_that_compiled_nothing_is_not_the_answer(shown):
+    assert "faster than eager" not in shown(terminal=False)
+
+
+def test_without_a_terminal_there_is_a_line_a_phase_and_no_control_sequence(shown):
+    said = shown(terminal=False)
+    assert "importing torch · eager" in said
+    assert "\x1b" not in said
+
+
+def test_an_empty_comparison_has_an_empty_table():
+    assert live_table.table(Comparison()).row_count == 0

@@ -1,0 +1,279 @@
+"""Who does what next: one run of a study with workers that answer at once, and a clock that is moved by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby, pairwise
+from types import SimpleNamespace
+
+import pytest
+
+from optkit import scheduler
+from optkit.comparison import Comparison
+from optkit.events import PhaseBegan, Samples, StudyEnded, VariantFinished, VariantSkipped
+from optkit.study import Plan
+from optkit.variant import Variant
+from optkit.worker.host import StoppedError, WorkerFailedError
+from optkit.workload import Workload
+
+MS = 1_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class FakeWorker:
+    """Answers like a session; each call takes `ms`. `fails` is the phase in which it ends."""
+
+    def __init__(self, host, name, folder):
+        self.host, self.name, self.folder, self.cache = host, name, folder, folder
+        self.calls = 0
+        self.ended = False
+
+    def ask(self, command, limit_s):
+        assert not self.ended
+        do, fault = command["do"], self.host.faults.get(self.name)
+        self.host.asked.append((self.name, do))
+        self.host.clock.now += self.host.takes_s.get(do, 0.0)
+        if fault == do:
+            raise WorkerFailedError("It broke.", "", raised=True)
+        if fault == f"stop at {do}":
+            raise StoppedError
+        self.calls += 10
+        wobble = 1 + 0.3 * self.host.noise.get(self.name, 0.0) * (len(self.host.asked) % 5 - 2)
+        samples = {"first_call": self.calls, "calls_per_sample": 1}
+        samples["durations_ns"] = [round(self.host.ms.get(self.name, 1.0) * wobble * MS)] * 10
+        if do == "first_call":
+            return {"duration_ns": 500 * MS, "graphs": 1}
+        if do in ("probe", "build", "prepare"):
+            return {"seconds": 0.1}
+        return samples | ({"steady": True} if do == "settle" else {})
+
+    def end(self):
+        self.ended = True
+
+
+class FakeHost:
+    """Stands in for the process boundary."""
+
+    def __init__(self, folder, clock):
+        self.folder, self.clock = folder, clock
+        self.workers, self.asked, self.kept = [], [], []
+        self.ms, self.noise, self.faults, self.takes_s = {}, {}, {}, {}
+        self.names = []
+        self.closed = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closed = True
+
+    def start(self):
+        return {"torch": 1.0}
+
+    def fork(self, name, seed_cache=None):
+        self.kept.append(seed_cache)
+        folder = self.folder / str(len(self.workers))
+        folder.mkdir()
+        self.workers.append(FakeWorker(self, self.names[len(self.workers)], folder))
+        return self.workers[-1]
+
+    def keep(self, cache):
+        return cache / "kept"
+
+
+@pytest.fixture
+def measure(tmp_path, monkeypatch, environment):
+    """Return a function that runs a study of these variants with fake workers, and returns host and events.
+
+    Workers are named as their variants are, and the baseline's second one ``twin``.
+    """
+
+    def run(*variants, environment=environment, ms=(), noise=(), faults=(), takes_s=(), **plan):
+        clock = Clock()
+        host = FakeHost(tmp_path / f"run{len(list(tmp_path.iterdir()))}", clock)
+        host.folder.mkdir()
+        monkeypatch.setattr(scheduler, "Host", lambda: host)
+        monkeypatch.setattr(
+            scheduler,
+            "time",
+            SimpleNamespace(monotonic=clock.monotonic, time=lambda: 1.7e9, strftime=lambda _: "20260101-000000"),
+        )
+        host.ms, host.noise, host.faults, host.takes_s = dict(ms), dict(noise), dict(faults), dict(takes_s)
+        run = scheduler.Run(Workload("tiny_cnn"), [Variant.parse(name) for name in variants], Plan(**plan), environment)
+        blocked = {str(m.variant) for m in run.members if m.variant.blocked(environment)}
+        host.names = ["eager", "twin", *(name for name in variants if name not in blocked)]
+        events = list(run.events())
+        assert host.closed
+        return host, events
+
+    return run
+
+
+def turns(events):
+    """Return who took turns, by round."""
+    taken = {}
+    for event in events:
+        if isinstance(event, Samples) and event.kind == "round":
+            taken.setdefault(event.round_number, []).append("twin" if event.twin else event.variant)
+    return taken
+
+
+def test_each_round_visits_everyone_once_in_an_order_that_changes(measure):
+    _, events = measure("eager+grad", "eager+no_grad", noise={"eager+grad": 1, "eager+no_grad": 1}, rounds=(30, 30))
+    rounds = turns(events)
+    assert list(rounds) == list(range(1, 31))
+    assert {tuple(sorted(names)) for names in rounds.values()} == {("eager", "eager+grad", "eager+no_grad", "twin")}
+    assert len({tuple(names) for names in rounds.values()}) > 5
+
+
+def test_the_seed_decides_the_order(measure):
+    def order(seed):
+        return turns(measure("eager+grad", "eager+no_grad", rounds=(9, 9), seed=seed)[1])
+
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+
+
+def test_a_phase_is_told_before_it_begins_and_its_result_after(measure):
+    _, events = measure("eager+grad", rounds=(1, 1))
+    told = [e.phase for e in events if isinstance(e, PhaseBegan) and e.variant == "eager+grad"]
+    assert [phase for phase, _ in groupby(told)] == [
+        "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds",
+    ]  # fmt: skip
+    for before, after in pairwise(events):
+        if isinstance(after, Samples):
+            assert isinstance(before, PhaseBegan)
+            assert (before.variant, before.twin) == (after.variant, after.twin)
+
+
+def test_nothing_compiles_while_others_are_timed(measure):
+    host, _ = measure("compile:backend=eager", "eager+grad", rounds=(2, 2))
+    doing = [do for _, do in host.asked]
+    first_turn_of_rounds = len(doing) - 2 * 4
+    assert "first_call" not in doing[first_turn_of_rounds:]
+    assert set(doing[first_turn_of_rounds:]) == {"turn"}
+
+
+def test_three_preliminary_rounds_with_the_baseline_follow_each_first_call(measure):
+    _, events = measure("eager+grad", "eager+no_grad", rounds=(1, 1))
+    preliminary = [e for e in events if isinstance(e, Samples) and e.kind == "preliminary"]
+    by_round = {number: sorted(e.variant for e in preliminary if e.round_number == number) for number in range(1, 7)}
+    assert by_round == {n: ["eager", "eager+grad" if n <= 3 else "eager+no_grad"] for n in range(1, 7)}
+
+
+def test_a_variant_is_finished_when_its_interval_is_narrow_and_rests_then(measure):
+    _, events = measure("eager+grad", "eager+no_grad", noise={"eager+no_grad": 1}, rounds=(10, 30), budget_s=1000)
+    finished = [event.variant for event in events if isinstance(event, VariantFinished)]
+    assert finished == ["eager+grad", "eager", "eager+no_grad"]
+    taken = [number for number, names in turns(events).items() if "eager+grad" in names]
+    assert taken == list(range(1, 11))
+    assert events[-1].because == "rounds"
+
+
+def test_when_all_are_finished_the_study_ends_and_says_so(measure):
+    _, events = measure("eager+grad", rounds=(20, 30))
+    assert max(turns(events)) == 20
+    assert events[-1].because == "target"
+
+
+def test_the_stopping_rule_is_looked_at_only_after_certain_rounds(measure):
+    _, events = measure("eager+grad", rounds=(11, 30))
+    assert max(turns(events)) == 15
+
+
+def test_a_used_up_budget_ends_the_study_after_three_rounds(measure):
+    _, events = measure("eager+grad", takes_s={"first_call": 100}, budget_s=250)
+    assert max(turns(events)) == 3
+    assert events[-1].because == "budget"
+    assert {m.status for m in Comparison(events).measurements.values()} == {"ok"}
+
+
+def test_a_budget_used_up_before_its_turn_skips_a_variant_but_never_the_first(measure):
+    _, events = measure("eager+grad", "eager+no_grad", takes_s={"first_call": 100}, budget_s=10)
+    skipped = [event for event in events if isinstance(event, VariantSkipped)]
+    assert [event.variant for event in skipped] == ["eager+no_grad"]
+    assert skipped[0].reason.startswith("The budget of 10 s was ")
+    assert max(turns(events)) == 3
+
+
+def test_what_cannot_run_here_is_skipped_with_its_reason_and_no_worker(measure, environment):
+    host, events = measure("compile", "eager+grad", environment=replace(environment, cxx_compiler=""), rounds=(1, 1))
+    skipped = [event for event in events if isinstance(event, VariantSkipped)]
+    assert [(event.variant, "g++" in event.reason) for event in skipped] == [("compile", True)]
+    assert len(host.workers) == 3
+
+
+@pytest.mark.parametrize("phase", ["build", "prepare", "first_call", "early_calls", "settle", "turn"])
+def test_a_variant_that_fails_in_any_phase_leaves_the_others_alone(measure, phase):
+    host, events = measure("eager+grad", "eager+no_grad", faults={"eager+grad": phase}, rounds=(3, 3))
+    comparison = Comparison(events)
+    failed = comparison.measurements["eager+grad"]
+    assert (failed.status, failed.failed_phase) == ("failed", "preliminary" if phase == "turn" else phase)
+    assert host.workers[2].ended
+    assert comparison.measurements["eager+no_grad"].status == comparison.baseline.status == "ok"
+    assert comparison.measurements["eager+no_grad"].rounds == 3
+
+
+def test_a_twin_that_fails_costs_only_the_noise(measure):
+    _, events = measure("eager+grad", faults={"twin": "first_call"}, rounds=(10, 10))
+    comparison = Comparison(events)
+    assert comparison.noise is None
+    assert [m.status for m in comparison.measurements.values()] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("phase", ["build", "first_call", "settle"])
+def test_a_baseline_that_fails_ends_the_study_and_the_rest_is_skipped(measure, phase):
+    host, events = measure("eager+grad", faults={"eager": phase})
+    assert isinstance(events[-1], StudyEnded)
+    assert events[-1].because == "baseline_failed"
+    assert [m.status for m in Comparison(events).measurements.values()] == ["failed", "skipped"]
+    assert len(host.workers) == 1
+
+
+@pytest.mark.parametrize("phase", ["build", "first_call", "turn"])
+def test_stop_ends_the_study_wherever_it_is(measure, phase):
+    _, events = measure("eager+grad", faults={"eager+grad": f"stop at {phase}"})
+    assert events[-1].because == "stopped"
+    assert [m.status for m in Comparison(events).measurements.values()] == ["stopped", "stopped"]
+
+
+def test_the_look_at_the_cpu_is_made_once_and_given_to_the_others(measure):
+    host, _ = measure("compile", "compile:freezing=true", "compile:backend=eager", rounds=(1, 1))
+    assert [name for name, do in host.asked if do == "probe"] == ["compile", "compile:freezing=true"]
+    assert host.kept[2] is None
+    assert host.kept[3] == host.workers[2].cache / "kept"
+
+
+def test_long_calls_make_a_turn_of_three(measure, monkeypatch):
+    asked = []
+    ask = FakeWorker.ask
+
+    def spy(self, command, limit_s):
+        if command["do"] == "turn":
+            asked.append((self.name, command["least_calls"]))
+        return ask(self, command, limit_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", spy)
+    measure("eager+grad", "eager+no_grad", ms={"eager+grad": 3000.0, "eager+no_grad": 400.0}, rounds=(1, 1))
+    assert dict(asked) == {"eager": 10, "twin": 10, "eager+grad": 3, "eager+no_grad": 5}
+
+
+def test_patience_with_a_turn_grows_with_what_a_call_takes(measure, monkeypatch):
+    limits = {}
+    ask = FakeWorker.ask
+
+    def spy(self, command, limit_s):
+        limits.setdefault((self.name, command["do"]), limit_s)
+        return ask(self, command, limit_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", spy)
+    measure("eager+grad", ms={"eager+grad": 3000.0}, rounds=(1, 1), compile_limit_s=77)
+    assert limits["eager+grad", "first_call"] == limits["eager", "build"] == 77
+    assert limits["eager+grad", "turn"] > 100 > limits["eager", "turn"] > 20

@@ -1,0 +1,156 @@
+"""The Explorer without a browser: its parts, and studies that are told rather than run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from optkit.errors import UsageError, VariantError, WorkloadError
+from optkit.events import StudyEnded
+from optkit.study import Plan
+from optkit.widgets import explore
+from optkit.widgets import explorer as module
+from stories import bring_up, ended, failed, finished, rounds, started
+
+
+class Told:
+    """A study that tells a story; `stop` ends it, as a real one does."""
+
+    def __init__(self, events, *, hold=False):
+        self.events, self.hold = events, hold
+        self.stopped = threading.Event()
+
+    def __iter__(self):
+        yield from self.events
+        if self.hold:
+            assert self.stopped.wait(60)
+            yield StudyEnded(at_s=9.0, because="stopped")
+
+    def stop(self):
+        self.stopped.set()
+
+
+STORY = [started("compile"), *bring_up("eager"), *bring_up("compile", graphs=1), *rounds(20, eager=10, compile=5)]
+WHOLE = [*STORY, *finished("eager", "compile"), ended()]
+
+
+@pytest.fixture
+def tell(monkeypatch):
+    """Return a function that makes the Explorer run a story; it returns what the study was asked to be."""
+    asked = []
+
+    def choose(events, **options):
+        def study(workload, variants, plan):
+            asked.append((workload, variants, plan))
+            return Told(events, **options)
+
+        monkeypatch.setattr(module, "Study", study)
+        return asked
+
+    return choose
+
+
+def test_a_whole_study_ends_with_the_answer_the_table_and_the_code(tell):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    comparison = explorer.wait()
+    assert comparison is explorer.comparison
+    assert str(comparison.best()) == "compile"
+    assert "compile is 2.00× faster than eager" in explorer._answer.html
+    assert explorer.code == comparison.code()
+    assert explorer.code in explorer._answer.html.replace("&#x27;", "'")
+    assert not explorer._run_button.disabled
+    assert explorer._stop_button.disabled
+
+
+def test_what_is_chosen_is_what_is_run(tell):
+    asked = tell(WHOLE)
+    explorer = explore(variants=["compile:backend=eager"], budget_s=33, seed=7)
+    explorer.form.choose("model", "tiny_transformer")
+    explorer.form.choose("batch_size", 4)
+    explorer.variants.add(explorer.picker.variant)
+    explorer.run()
+    explorer.wait()
+    workload, variants, plan = asked[0]
+    assert (workload.name, workload.batch_size) == ("tiny_transformer", 4)
+    assert [str(variant) for variant in variants] == ["compile:backend=eager", "compile"]
+    assert (plan.budget_s, plan.seed) == (33, 7)
+    assert explorer.settings == {
+        "model": "tiny_transformer", "batch_size": 4, "variants": ["compile:backend=eager", "compile"], "budget_s": 33,
+    }  # fmt: skip
+
+
+def test_stop_ends_the_study_and_keeps_what_was_measured(tell):
+    tell(STORY, hold=True)
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    with pytest.raises(UsageError, match="A study is running"):
+        explorer.run()
+    assert explorer.running
+    explorer.stop()
+    comparison = explorer.wait()
+    assert comparison.ended_because == "stopped"
+    assert comparison.measurements["compile"].rounds == 20
+    assert "Stop was pressed" in explorer._progress.html
+    explorer.stop()  # nothing runs: nothing happens
+
+
+def test_wait_returns_at_once_when_nothing_runs():
+    assert explore().wait().measurements == {}
+
+
+def test_it_can_be_awaited(tell):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants="compile")
+
+    async def run():
+        explorer.run()
+        return await explorer
+
+    assert asyncio.run(run()).ended_because == "rounds"
+
+
+def test_a_model_that_does_not_run_is_said_in_the_page_and_raised_by_wait(tell):
+    tell([started("compile"), *bring_up("eager")[:2], failed("eager"), ended("baseline_failed")])
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    with pytest.raises(WorkloadError, match="does not run with these inputs"):
+        explorer.wait()
+    assert "does not run with these inputs. It broke." in explorer._answer.html
+
+
+def test_controls_are_greyed_out_while_a_study_runs(tell):
+    tell(STORY, hold=True)
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    assert explorer.picker.disabled
+    assert explorer.variants.disabled
+    assert explorer.form.disabled
+    explorer.stop()
+    explorer.wait()
+    assert not explorer.picker.disabled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"model": "resnet81"}, WorkloadError),
+        ({"variants": "fast"}, VariantError),
+        ({"budget_s": 0}, UsageError),
+        ({"plan": Plan(), "budget_s": 5}, TypeError),
+        ({"colour": "red"}, TypeError),
+    ],
+)
+def test_wrong_use_is_refused_when_the_explorer_is_made(arguments, error):
+    with pytest.raises(error):
+        explore(**arguments)
+
+
+def test_a_form_refuses_what_makes_no_sense_and_keeps_what_it_had():
+    form = explore("tiny_cnn", budget_s=30).form
+    for name, value in (("budget_s", -5), ("batch_size", 0), ("batch_size", 1.5), ("model", "<b>"), ("colour", "red")):
+        form._receive(form, {"op": "set", "name": name, "value": value}, [])
+    assert (form.model, form.batch_size, form.budget_s) == ("tiny_cnn", 1, 30)

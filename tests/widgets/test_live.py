@@ -1,0 +1,191 @@
+"""The Python side of the live plot: what it keeps, what it sends, and that no point is lost or sent twice."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optkit.widgets import live
+from optkit.widgets.live import LatencyPlot
+from optkit.widgets.marks import Series
+
+EAGER, COMPILE = Series("eager", "#767676", "cross"), Series("compile", "#0072B2")
+
+
+class Browser:
+    """A view's memory: applies messages as latency_plot.js does."""
+
+    def __init__(self, plot: LatencyPlot, monkeypatch: pytest.MonkeyPatch):
+        self.messages: list[dict[str, Any]] = []
+        self.series: list[str] = []
+        self.points: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
+        monkeypatch.setattr(plot, "send", self.receive)
+
+    def receive(self, message, buffers):
+        self.messages.append(message)
+        if message["op"] == "snapshot":
+            self.series = [one["name"] for one in message["series"]]
+            self.points = {}
+        for chunk, buffer in zip(message["chunks"], buffers, strict=True):
+            calls, seconds = np.frombuffer(buffer).reshape(2, -1)
+            key = (self.series[chunk["series"]], chunk["kind"], chunk["stride"])
+            self.points.setdefault(key, []).extend(zip(calls.tolist(), seconds.tolist(), strict=True))
+
+    @property
+    def ops(self):
+        return [message["op"] for message in self.messages]
+
+
+@pytest.fixture
+def plot():
+    return LatencyPlot()
+
+
+@pytest.fixture
+def browser(plot, monkeypatch):
+    browser = Browser(plot, monkeypatch)
+    plot.reset([EAGER, COMPILE])
+    return browser
+
+
+def say_ready(plot):
+    plot._handle_custom_msg({"op": "ready"}, [])
+
+
+def test_an_unknown_keyword_argument_is_refused():
+    with pytest.raises(TypeError, match="captoin"):
+        LatencyPlot(captoin="a slip")
+
+
+def test_the_caption_is_synced_to_the_browser():
+    plot = LatencyPlot(caption="Round 1 of 20")
+    assert plot.get_state()["caption"] == "Round 1 of 20"
+
+
+def test_an_unknown_shape_is_refused_with_the_shapes_there_are():
+    with pytest.raises(ValueError, match="circle, triangle"):
+        Series("eager", "red", "blob")
+
+
+def test_two_series_of_one_name_are_refused(plot):
+    with pytest.raises(ValueError, match="same name"):
+        plot.reset([EAGER, EAGER])
+
+
+def test_reset_shows_the_series_in_their_order_and_forgets_the_points(plot, browser):
+    plot.append("eager", "first", 1, [0.3])
+    plot.reset([COMPILE, EAGER])
+    plot.flush()
+    assert (browser.series, browser.points) == (["compile", "eager"], {})
+
+
+def test_append_sends_nothing_before_the_flush(plot, browser):
+    plot.append("eager", "first", 1, [0.3])
+    assert browser.ops == ["snapshot"]
+
+
+def test_flush_sends_all_that_was_appended_in_one_message(plot, browser):
+    plot.append("eager", "steady", 4, [0.08, 0.09])
+    plot.append("eager", "steady", 6, np.array([0.1]))
+    plot.append("compile", "settle", 4, [0.06])
+    plot.flush()
+    assert browser.ops == ["snapshot", "append"]
+    assert browser.points == {
+        ("eager", "steady", 1): [(4, 0.08), (5, 0.09), (6, 0.1)],
+        ("compile", "settle", 1): [(4, 0.06)],
+    }
+
+
+def test_flush_with_nothing_new_sends_nothing(plot, browser):
+    plot.append("eager", "steady", 4, [])
+    plot.flush()
+    assert browser.ops == ["snapshot"]
+
+
+def test_blocks_of_calls_are_numbered_by_their_first_call(plot, browser):
+    plot.append("eager", "steady", 4, [1e-5, 2e-5], stride=100)
+    plot.flush()
+    assert browser.points == {("eager", "steady", 100): [(4, 1e-5), (104, 2e-5)]}
+
+
+def test_values_without_a_place_on_a_logarithmic_axis_are_left_out_and_the_others_keep_their_numbers(plot, browser):
+    plot.append("eager", "steady", 4, [0.0, 0.08, float("nan"), float("inf"), -1.0, 0.09])
+    plot.flush()
+    assert browser.points == {("eager", "steady", 1): [(5, 0.08), (9, 0.09)]}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nobody", {}, "unknown series 'nobody'"),
+        ("eager", {"kind": "warm"}, "unknown kind 'warm'"),
+        ("eager", {"stride": 0}, "stride is 0"),
+    ],
+)
+def test_points_that_cannot_be_shown_are_refused(plot, browser, name, options, message):
+    with pytest.raises(ValueError, match=message):
+        plot.append(name, **({"kind": "steady", "first_call_number": 4, "seconds": [0.1]} | options))
+
+
+def test_a_view_that_starts_late_is_sent_everything(plot, browser):
+    plot.append("eager", "first", 1, [0.3, 0.1])
+    plot.flush()
+    browser.points = {}
+    say_ready(plot)
+    assert browser.points == {("eager", "first", 1): [(1, 0.3), (2, 0.1)]}
+
+
+def test_a_view_that_starts_between_append_and_flush_loses_nothing_and_sees_nothing_twice(plot, browser):
+    plot.append("eager", "steady", 4, [0.08])
+    say_ready(plot)
+    plot.flush()
+    plot.append("eager", "steady", 5, [0.09])
+    plot.flush()
+    assert browser.points == {("eager", "steady", 1): [(4, 0.08), (5, 0.09)]}
+
+
+def test_other_messages_from_the_browser_are_ignored(plot, browser):
+    plot._handle_custom_msg({"op": "dance"}, [])
+    assert browser.ops == ["snapshot"]
+
+
+def test_views_that_start_while_a_thread_appends_end_up_with_every_point_once(plot, browser):
+    def measure():
+        for call in range(4, 204):
+            plot.append("eager", "steady", call, [0.1])
+            plot.flush()
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    while thread.is_alive():
+        say_ready(plot)
+    thread.join()
+    assert [call for call, _ in browser.points["eager", "steady", 1]] == list(range(4, 204))
+
+
+def test_above_the_limit_a_view_gets_fewer_points_with_the_extremes_and_all_first_calls(plot, browser, monkeypatch):
+    monkeypatch.setattr(live, "MAX_POINTS", 100)
+    seconds = np.random.default_rng(0).uniform(0.05, 0.06, 1000)
+    seconds[[400, 700]] = 0.5, 0.01
+    plot.append("eager", "first", 1, [3.0, 0.1, 0.1])
+    for start in range(0, 1000, 10):
+        plot.append("eager", "steady", 4 + start, seconds[start : start + 10])
+        plot.flush()
+        assert sum(map(len, browser.points.values())) <= 100
+    steady = browser.points["eager", "steady", 1]
+    assert {(404, 0.5), (704, 0.01)} <= set(steady)
+    assert [call for call, _ in steady] == sorted({call for call, _ in steady})
+    assert len(browser.points["eager", "first", 1]) == 3
+    assert any(message.get("thinned") for message in browser.messages)
+
+
+def test_the_kernel_keeps_every_point_when_views_are_thinned(plot, browser, monkeypatch):
+    monkeypatch.setattr(live, "MAX_POINTS", 100)
+    plot.append("eager", "steady", 4, np.full(1000, 0.1))
+    plot.flush()
+    monkeypatch.setattr(live, "MAX_POINTS", 10_000)
+    say_ready(plot)
+    assert len(browser.points["eager", "steady", 1]) == 1000

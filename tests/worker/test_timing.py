@@ -1,0 +1,129 @@
+"""The stopwatch: which calls are made, in what order, and which of them count. Its clock is set by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optkit.worker import timing
+from optkit.worker.timing import Stopwatch
+
+MS = 1_000_000
+
+
+class Bench:
+    """A callable whose calls take a given time on a clock that nothing else moves."""
+
+    def __init__(self, monkeypatch, *takes_ns, batches=1, kwargs=False, device_ns=0):
+        self.now = 0
+        self.takes = takes_ns
+        self.seen: list = []
+        self.device_ns = device_ns
+        self.synchronized = 0
+        monkeypatch.setattr(timing, "perf_counter_ns", lambda: self.now)
+        arguments = [((), {"x": i}) if kwargs else ((i,), {}) for i in range(batches)]
+        self.watch = Stopwatch(self, tuple(arguments), self.synchronize if device_ns else None)
+
+    def __call__(self, x):
+        self.now += self.takes[min(len(self.seen), len(self.takes) - 1)]
+        self.seen.append(x)
+
+    def synchronize(self):
+        self.now += self.device_ns
+        self.synchronized += 1
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    return lambda *takes, **how: Bench(monkeypatch, *takes, **how)
+
+
+@pytest.mark.parametrize("kwargs", [False, True])
+def test_batches_are_visited_in_turn_whatever_the_calls_are_for(bench, kwargs):
+    made = bench(MS, batches=3, kwargs=kwargs)
+    made.watch.one()
+    made.watch.discard(2, 0.0)
+    made.watch.block(4)
+    made.watch.choose_block()
+    made.watch.take(5, 0.0)
+    assert made.seen == [i % 3 for i in range(len(made.seen))]
+    assert made.watch.calls == len(made.seen)
+
+
+@pytest.mark.parametrize("how", [{}, {"kwargs": True}, {"batches": 2}, {"device_ns": 3}])
+def test_a_block_times_all_its_calls_together(bench, how):
+    made = bench(10, **how)
+    assert made.watch.block(7) == 7 * (10 + how.get("device_ns", 0))
+    assert made.watch.calls == len(made.seen) == 7
+
+
+def test_one_call_is_timed_with_its_synchronisation(bench):
+    made = bench(10, device_ns=5)
+    assert [made.watch.one(), made.watch.one()] == [15, 15]
+    assert made.synchronized == 2
+
+
+def test_each_call_of_a_block_is_synchronised(bench):
+    made = bench(10, device_ns=5)
+    made.watch.block(4)
+    assert made.synchronized == 4
+
+
+@pytest.mark.parametrize(
+    ("takes_ns", "calls_per_sample"),
+    [(100_000, 1), (5 * MS, 1), (99_999, 101), (10_000, 1000), (1, 10 * MS), (0, 10 * MS)],
+)
+def test_calls_under_100_microseconds_are_timed_in_blocks_of_10_milliseconds(bench, takes_ns, calls_per_sample):
+    made = bench(takes_ns)
+    made.watch.choose_block()
+    assert made.watch.calls_per_sample == calls_per_sample
+
+
+def test_one_slow_call_does_not_decide_about_blocks(bench):
+    made = bench(40 * MS, 1000)
+    made.watch.choose_block()
+    assert made.watch.calls_per_sample == 10_000
+
+
+@pytest.mark.parametrize(("takes_ns", "trials"), [(1000, 20), (10 * MS, 5), (60 * MS, 3), (2000 * MS, 3)])
+def test_the_choice_costs_3_to_20_calls(bench, takes_ns, trials):
+    made = bench(takes_ns)
+    made.watch.choose_block()
+    assert len(made.seen) == trials
+
+
+def test_discarded_calls_are_counted_and_not_returned(bench):
+    made = bench(MS)
+    made.watch.discard(2, 0.0205)
+    assert made.watch.calls == 21
+    assert made.watch.take(3, 0.0) == [MS] * 3
+
+
+def test_at_least_so_many_calls_are_discarded_however_long_they_take(bench):
+    made = bench(1000 * MS)
+    made.watch.discard(2, 0.02)
+    assert made.watch.calls == 2
+
+
+@given(
+    takes=st.integers(MS // 10, 50 * MS),
+    least_calls=st.integers(0, 30),
+    least_ms=st.integers(0, 200),
+    block=st.integers(1, 20),
+)
+def test_a_turn_takes_just_enough_samples_for_both_limits(takes, least_calls, least_ms, block):
+    with pytest.MonkeyPatch.context() as patch:
+        made = Bench(patch, takes)
+        made.watch.calls_per_sample = block
+        samples = made.watch.take(least_calls, least_ms / 1000)
+    assert samples == [block * takes] * len(samples)
+    assert made.watch.calls == block * len(samples)
+    both = made.watch.calls >= least_calls and sum(samples) >= least_ms * MS
+    fewer = len(samples) - 1
+    assert both
+    assert fewer < 0 or fewer * block < least_calls or fewer * block * takes < least_ms * MS
+
+
+def test_the_real_clock_is_the_default():
+    assert Stopwatch(lambda: sum(range(1000)), (((), {}),)).one() > 0

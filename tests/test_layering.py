@@ -25,7 +25,7 @@ LEAVES = {
     "phases",
 }
 FOLD = {"measurement", "comparison"}
-PARENT_SIDE = {"worker.host", "worker.frames"}
+PARENT_SIDE = {"worker.host", "worker.endings", "worker.frames"}
 CHILD_SIDE = {"worker.zygote", "worker.session", "worker.loading", "worker.timing", "worker.compile_trace"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__"}
 MAY_IMPORT = {

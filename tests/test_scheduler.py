@@ -13,7 +13,7 @@ from optkit.comparison import Comparison
 from optkit.events import PhaseBegan, Samples, StudyEnded, VariantFinished, VariantSkipped
 from optkit.study import Plan
 from optkit.variant import Variant
-from optkit.worker.host import StoppedError, WorkerFailedError
+from optkit.worker.endings import StoppedError, WorkerFailedError
 from optkit.workload import Workload
 
 MS = 1_000_000

@@ -32,7 +32,8 @@ from optkit.events import (
 )
 from optkit.stats import median
 from optkit.variant import BASELINE
-from optkit.worker.host import Host, StoppedError, WorkerFailedError
+from optkit.worker.endings import StoppedError, WorkerFailedError
+from optkit.worker.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -21,7 +21,7 @@ from optkit.comparison import Comparison
 from optkit.engines import Compile
 from optkit.events import PhaseBegan
 from optkit.study import Study
-from optkit.worker.host import TAIL_BYTES
+from optkit.worker.endings import TAIL_BYTES
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers must not need this file
 

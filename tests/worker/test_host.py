@@ -19,7 +19,8 @@ import pytest
 from optkit.environment import is_scrubbed
 from optkit.errors import WorkerError
 from optkit.variant import Variant
-from optkit.worker.host import TAIL_BYTES, Host, StoppedError, Tail, Worker, WorkerFailedError, exit_sentence
+from optkit.worker.endings import TAIL_BYTES, StoppedError, Tail, WorkerFailedError, exit_sentence
+from optkit.worker.host import Host, Worker
 from optkit.workload import Workload
 from processes import marked, wait_for
 

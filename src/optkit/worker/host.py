@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, Self
 from optkit.environment import is_scrubbed
 from optkit.errors import WorkerError
 from optkit.worker import frames
+from optkit.worker.endings import StoppedError, Tail, WorkerFailedError, exit_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TAIL_BYTES = 16_384
 START_LIMIT_S = 300.0
 FORK_LIMIT_S = 30.0
 END_LIMIT_S = 2.0
@@ -37,50 +37,6 @@ _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from optkit.worker.zygote import main; main(int(sys.argv[2]), sys.argv[3])"
 )
-
-
-class StoppedError(Exception):
-    """`Host.stop` was called. Not an error of anybody's: it ends whatever was waiting."""
-
-
-class WorkerFailedError(Exception):
-    """A worker raised, ended or did not answer in time.
-
-    Attributes
-    ----------
-    reason
-        One sentence.
-    details
-        Traceback, if there is one, and the tail of what the worker printed.
-    raised
-        Whether the model's own code raised, and the worker lives on.
-    """
-
-    def __init__(self, reason: str, details: str, *, raised: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.details = details
-        self.raised = raised
-
-
-class Tail:
-    """The last bytes of an output, however much there was."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self.dropped = 0
-
-    def add(self, data: bytes) -> None:
-        """Take more output, and forget the oldest."""
-        self._data += data
-        surplus = len(self._data) - TAIL_BYTES
-        if surplus > 0:
-            del self._data[:surplus]
-            self.dropped += surplus
-
-    def __str__(self) -> str:
-        text = self._data.decode(errors="replace").strip()
-        return f"[{self.dropped} bytes before this]\n{text}" if self.dropped else text
 
 
 class Worker:
@@ -349,19 +305,3 @@ class Host:
         self._selector.unregister(descriptor)
         if self._zygote is None or self._zygote.stdout is None or descriptor != self._zygote.stdout.fileno():
             os.close(descriptor)
-
-
-def exit_sentence(status: int) -> str:
-    """Say how a worker ended: by itself, or by which signal."""
-    if status >= 0:
-        return f"The worker process ended by itself with exit status {status}; the model's code may have called exit."
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hints = {
-        "SIGKILL": " Something killed it from outside; on a machine short of memory that is the kernel.",
-        "SIGSEGV": " Native code crashed: an operator, an extension or compiled code.",
-        "SIGABRT": " Native code gave up; its last lines say why.",
-    }
-    return f"The worker process was ended by {name}.{hints.get(name, '')}"

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -52,6 +54,19 @@ def test_an_installed_wheel_serves_a_copy_that_is_not_overwritten(tmp_path, monk
     assert (lab.notebooks_folder() / lab.EXPLORER).read_text() == "mine"
 
 
+def answered(url: str, patience_s: float = 60.0):
+    """Return what the server answers; the address is printed a moment before it listens."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=patience_s) as answer:
+                return json.load(answer)
+        except urllib.error.URLError as error:
+            if isinstance(error, urllib.error.HTTPError) or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
 @pytest.mark.worker
 def test_it_serves_the_explorer_and_prints_the_address_with_its_token(tmp_path):
     port = free_port()
@@ -68,8 +83,7 @@ def test_it_serves_the_explorer_and_prints_the_address_with_its_token(tmp_path):
         else:
             pytest.fail(said)
         url = found[0].replace("/lab/tree/", "/api/contents/")
-        with urllib.request.urlopen(url) as answer:
-            assert json.load(answer)["name"] == "00_explorer.ipynb"
+        assert answered(url)["name"] == "00_explorer.ipynb"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import optkit
 from optkit import cli
 from optkit.comparison import Comparison
 from optkit.measurement import COLUMNS
@@ -45,6 +46,16 @@ def test_wrong_use_ends_in_one_sentence_and_exit_code_2(arguments, said):
 def test_an_unknown_option_or_command_is_wrong_use_too():
     assert run("compare", "tiny_cnn", "--speed", "11").returncode == 2
     assert run("fly").returncode == 2
+
+
+def test_the_version_is_told():
+    assert run("--version").stdout == f"optkit {optkit.__version__}\n"
+
+
+def test_the_help_says_what_the_budget_covers():
+    said = " ".join(run("compare", "--help").stdout.split())
+    assert "no further round begins" in said
+    assert "compiling is not cut short" in said
 
 
 def test_variants_lists_engines_presets_and_what_cannot_run_here():

@@ -70,7 +70,7 @@ def test_a_list_among_the_options_is_kept_as_a_tuple():
     [
         ({"backend": "inducter"}, "backend=inducter", BACKENDS),
         ({"mode": "fast"}, "mode=fast", [mode for mode in MODES if mode]),
-        ({"dynamic": "maybe"}, "dynamic=maybe", ["none", "true", "false"]),
+        ({"dynamic": "maybe"}, "dynamic=maybe", ["auto", "true", "false"]),
         ({"fullgraph": 1}, "fullgraph=1", ["true", "false"]),
         ({"freezing": None}, "freezing=none", ["true", "false"]),
     ],
@@ -137,7 +137,17 @@ def test_only_inductor_looks_at_the_cpu_first(engine, probes):
             ["fast = torch.compile(model, backend='aot_eager', dynamic=False, fullgraph=True)"],
         ),
         (Compile(options={"a": 1}), ["fast = torch.compile(model, options={'a': 1})"]),
-        (Compile(backend=len), ["fast = torch.compile(model, backend=len)"]),
+        (
+            Compile(backend=len),
+            ["# len: the callable that you gave as the backend", "fast = torch.compile(model, backend=len)"],
+        ),
+        (
+            Compile(backend=lambda graph, _: graph),
+            [
+                "# my_backend: the callable that you gave as the backend",
+                "fast = torch.compile(model, backend=my_backend)",
+            ],
+        ),
         (
             Compile(freezing=True),
             [

@@ -138,6 +138,8 @@ def test_this_machine_is_described_as_json(fresh):
     [
         ("cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n", "nvidia0", True),
         ("cuda: Optional[str] = '12.8'\n", None, False),
+        ("cuda: Optional[str] = '12.8'\n", "nvidia3", True),
+        ("cuda: Optional[str] = '12.8'\n", "nvidiactl", False),
         ("cuda: Optional[str] = None\n", "nvidia0", False),
         ("cuda: Optional[str] = None\nhip: Optional[str] = '6.2'\n", "kfd", True),
         ("__version__ = '2.13.0'\n", "nvidia0", False),
@@ -151,10 +153,11 @@ def test_an_accelerator_needs_both_a_build_for_it_and_a_device_node(version_file
         origin = str(tmp_path / "torch" / "__init__.py")
 
     def find(path):
-        return tmp_path / Path(path).name if str(path).startswith("/dev") else Path(path)
+        return tmp_path / "dev" if str(path) == "/dev" else Path(path)
 
+    (tmp_path / "dev").mkdir()
     if node:
-        (tmp_path / node).touch()
+        (tmp_path / "dev" / node).touch()
     monkeypatch.setattr(module.util, "find_spec", lambda _: Spec)
     monkeypatch.setattr(module, "Path", find)
     assert module._cuda_is_likely() is cuda

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +26,19 @@ def test_root_is_allowed_only_to_root(monkeypatch):
     assert "--allow-root" in lab.command(Path("somewhere"), None, browser=True)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "--allow-root" not in lab.command(Path("somewhere"), None, browser=True)
+
+
+def test_one_interrupt_ends_it_without_a_question():
+    assert "--ServerApp.answer_yes=True" in lab.command(Path("somewhere"), None, browser=False)
+
+
+def test_it_becomes_jupyterlab_so_that_signals_reach_the_server(monkeypatch):
+    became = []
+    monkeypatch.setattr(os, "execv", lambda path, words: became.append((path, words)))
+    lab.serve(8899, browser=False)
+    ((path, words),) = became
+    assert path == sys.executable
+    assert words == lab.command(lab.notebooks_folder(), 8899, browser=False)
 
 
 def test_it_listens_on_localhost_and_on_the_port_given():
@@ -68,7 +83,7 @@ def answered(url: str, patience_s: float = 60.0):
 
 
 @pytest.mark.worker
-def test_it_serves_the_explorer_and_prints_the_address_with_its_token(tmp_path):
+def test_it_serves_the_explorer_prints_its_address_and_frees_the_port_on_sigterm(tmp_path):
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "optkit", "lab", "--port", str(port), "--no-browser"],
@@ -84,7 +99,13 @@ def test_it_serves_the_explorer_and_prints_the_address_with_its_token(tmp_path):
             pytest.fail(said)
         url = found[0].replace("/lab/tree/", "/api/contents/")
         assert answered(url)["name"] == "00_explorer.ipynb"
+        process.terminate()
+        process.wait(30)
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", port))
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()

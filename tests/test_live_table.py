@@ -12,7 +12,7 @@ from optkit import live_table
 from optkit.comparison import Comparison
 from optkit.events import PhaseBegan
 from optkit.study import Plan
-from stories import bring_up, ended, failed, finished, rounds, started
+from stories import bring_up, ended, failed, finished, rounds, started, turn
 
 STORY = [
     started("compile", "compile:backend=aot_eager"),
@@ -54,7 +54,8 @@ def test_it_ends_with_the_ranked_table_the_answer_the_doubts_and_why_it_ended(sh
     assert "2.00×" in said
     assert "It broke." in said
     assert "NOT_COMPILED: torch.compile made no graph" in said
-    assert "Two equal workers differed by up to" in said
+    assert re.search(r"The median ratio of two equal workers lay within \d+\.\d% of 1 \(95 %\)\.", said)
+    assert "too busy" not in said
     assert "The study ended because all rounds are done." in said
 
 
@@ -66,6 +67,31 @@ def test_without_a_terminal_there_is_a_line_a_phase_and_no_control_sequence(show
     said = shown(terminal=False)
     assert "importing torch · eager" in said
     assert "\x1b" not in said
+
+
+def answered(events) -> str:
+    out = io.StringIO()
+    live_table._print_answer(Comparison(events), Console(file=out, width=160))
+    return out.getvalue()
+
+
+def test_on_a_busy_machine_it_is_said_that_small_differences_cannot_be_told():
+    told = [started(), *bring_up("eager"), *bring_up("eager", twin=True)]
+    for number in range(1, 21):
+        told += [turn("eager", number, 10.0), turn("eager", number, 10.0 + number % 2 * 8, twin=True)]
+    assert "This machine was too busy to tell small differences" in answered([*told, ended()])
+
+
+def test_nothing_is_said_of_noise_that_is_not_known():
+    said = answered([started("compile"), *bring_up("eager"), ended("stopped")])
+    assert "equal workers" not in said
+    assert "busy" not in said
+
+
+def test_a_speed_up_without_an_interval_is_marked_as_rough():
+    told = [*bring_up("eager"), *bring_up("compile", graphs=1), turn("eager", 1, 10.0), turn("compile", 1, 5.0)]
+    cells = live_table._cells(Comparison([started("compile"), *told]).measurements["compile"])
+    assert str(cells[2]) == "~2.00×"
 
 
 def test_an_empty_comparison_has_an_empty_table():

@@ -209,13 +209,13 @@ def test_nothing_compiled_is_a_doubt_and_unknown_is_not():
     assert doubts(1) == doubts(None) == ()
 
 
-def test_calls_that_never_became_steady_are_a_doubt_and_too_few_to_tell_is_none():
+def test_calls_that_were_not_seen_to_become_steady_are_a_doubt():
     def doubts(steady):
         told = [started("compile"), *bring_up("compile", steady=steady)]
         return Comparison(told).measurements["compile"].row()["doubts"]
 
-    assert doubts(False) == ("NOT_STEADY",)
-    assert doubts(True) == doubts(None) == ()
+    assert doubts(False) == doubts(None) == ("NOT_STEADY",)
+    assert doubts(True) == ()
 
 
 @pytest.mark.parametrize(("count", "doubts"), [(19, ("TOO_FEW_CALLS",)), (20, ())])

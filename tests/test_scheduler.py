@@ -81,7 +81,7 @@ class FakeHost:
         self.kept.append(seed_cache)
         folder = self.folder / str(len(self.workers))
         folder.mkdir()
-        self.workers.append(FakeWorker(self, self.names[len(self.workers)], folder))
+        self.workers.append(FakeWorker(self, name if name == "probe" else self.names.pop(0), folder))
         return self.workers[-1]
 
     def keep(self, cache):
@@ -183,9 +183,9 @@ def test_when_all_are_finished_the_study_ends_and_says_so(measure):
     assert events[-1].because == "target"
 
 
-def test_the_stopping_rule_is_looked_at_only_after_certain_rounds(measure):
+def test_the_stopping_rule_is_looked_at_once_after_the_fewest_rounds(measure):
     _, events = measure("eager+grad", rounds=(11, 30))
-    assert max(turns(events)) == 15
+    assert max(turns(events)) == 11
 
 
 def test_a_used_up_budget_ends_the_study_after_three_rounds(measure):
@@ -246,9 +246,10 @@ def test_stop_ends_the_study_wherever_it_is(measure, phase):
 
 def test_the_look_at_the_cpu_is_made_once_and_given_to_the_others(measure):
     host, _ = measure("compile", "compile:freezing=true", "compile:backend=eager", rounds=(1, 1))
-    assert [name for name, do in host.asked if do == "probe"] == ["compile", "compile:freezing=true"]
-    assert host.kept[2] is None
-    assert host.kept[3] == host.workers[2].cache / "kept"
+    assert [name for name, do in host.asked if do == "probe"] == ["probe", "compile", "compile:freezing=true"]
+    assert host.kept[:3] == [None, None, None]
+    assert host.kept[3] == host.kept[4] == host.workers[2].cache / "kept"
+    assert host.workers[2].ended
 
 
 def test_long_calls_make_a_turn_of_three(measure, monkeypatch):
@@ -277,3 +278,58 @@ def test_patience_with_a_turn_grows_with_what_a_call_takes(measure, monkeypatch)
     measure("eager+grad", ms={"eager+grad": 3000.0}, rounds=(1, 1), compile_limit_s=77)
     assert limits["eager+grad", "first_call"] == limits["eager", "build"] == 77
     assert limits["eager+grad", "turn"] > 100 > limits["eager", "turn"] > 20
+
+
+def test_all_are_timed_in_blocks_as_soon_as_one_is_short(measure, monkeypatch):
+    asked, ask = [], FakeWorker.ask
+
+    def spy(self, command, limit_s):
+        if command["do"] == "turn":
+            asked.append((self.name, command["in_blocks"]))
+        answer = ask(self, command, limit_s)
+        return answer | {"is_short": self.name == "eager+no_grad"} if command["do"] == "settle" else answer
+
+    monkeypatch.setattr(FakeWorker, "ask", spy)
+    measure("eager+grad", "eager+no_grad", rounds=(2, 2))
+    preliminary, rounds = asked[:12], asked[12:]
+    assert {in_blocks for name, in_blocks in preliminary[:6]} == {False}
+    assert {in_blocks for name, in_blocks in preliminary[6:]} == {True}
+    assert len(rounds) == 8
+    assert {in_blocks for _, in_blocks in rounds} == {True}
+
+
+def test_a_baseline_that_dies_in_the_rounds_leaves_the_others_their_speed_ups(measure, monkeypatch):
+    ask = FakeWorker.ask
+
+    def die(self, command, limit_s):
+        if (
+            self.name == "eager"
+            and command["do"] == "turn"
+            and sum(name == "eager" for name, _ in self.host.asked) > 12
+        ):
+            raise WorkerFailedError("It was killed.", "")
+        return ask(self, command, limit_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", die)
+    _, events = measure("eager+grad", rounds=(20, 20), ms={"eager": 2.0, "twin": 2.0, "eager+grad": 1.0})
+    comparison = Comparison(events)
+    assert comparison.baseline.status == "failed"
+    assert comparison.baseline.rounds < 20
+    assert len(comparison.measurements["eager+grad"].ratios) == 20
+    assert comparison.measurements["eager+grad"].speedup == 2.0
+    assert "The baseline failed on the way: It was killed." in comparison.answer()
+
+
+def test_a_study_whose_baseline_and_twin_are_gone_ends(measure, monkeypatch):
+    ask = FakeWorker.ask
+
+    def die(self, command, limit_s):
+        if self.name in ("eager", "twin") and command["do"] == "turn":
+            raise WorkerFailedError("It was killed.", "")
+        return ask(self, command, limit_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", die)
+    _, events = measure("eager+grad", rounds=(20, 20))
+    assert events[-1].because == "baseline_failed"
+    assert max(turns(events)) == 1
+    assert "Nothing beats" not in Comparison(events).answer()

@@ -11,7 +11,7 @@ from optkit import study as module
 from optkit.comparison import Comparison
 from optkit.errors import UsageError, VariantError, WorkloadError
 from optkit.events import StudyEnded, VariantFailed
-from optkit.study import Plan, Study, check_workload, collect
+from optkit.study import Plan, Study, check_workload, collect, compare
 from optkit.workload import Workload
 from stories import bring_up, started
 
@@ -118,3 +118,18 @@ def test_an_interrupt_returns_what_was_measured_until_then():
     assert comparison.ended_because == "stopped"
     assert comparison.baseline.first_call_s == 0.5
     assert comparison.baseline.status == "stopped"
+
+
+def test_a_second_study_at_the_same_time_is_refused(monkeypatch):
+    monkeypatch.setattr(Study, "_measure", lambda _: iter([1, 2]))
+    first, second = iter(Study("tiny_cnn", "compile:backend=eager")), iter(Study("tiny_cnn", "compile:backend=eager"))
+    next(first)
+    with pytest.raises(UsageError, match="Another study is running"):
+        next(second)
+    first.close()
+    assert list(Study("tiny_cnn", "compile:backend=eager")) == [1, 2]
+
+
+def test_arguments_beside_a_workload_are_refused_rather_than_ignored():
+    with pytest.raises(UsageError, match="has its inputs, device and so on already"):
+        compare(Workload("tiny_cnn"), batch_size=32)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optkit.verdicts import FEWEST_ROUNDS, Doubt, Verdict, decide
+from optkit.verdicts import FEWEST_DECIDING_ROUNDS, Doubt, Verdict, decide
 
 ENDS = st.tuples(st.floats(0.2, 5), st.floats(0.2, 5)).map(sorted).map(tuple)
 
@@ -32,7 +32,7 @@ def test_the_whole_interval_must_lie_on_one_side_of_margin_and_noise(interval, n
     assert decide(interval, 20, noise) is verdict
 
 
-@given(ENDS, st.integers(0, FEWEST_ROUNDS - 1), st.floats(0, 0.5))
+@given(ENDS, st.integers(0, FEWEST_DECIDING_ROUNDS - 1), st.floats(0, 0.5))
 def test_fewer_than_ten_rounds_decide_nothing(interval, rounds, noise):
     assert decide(interval, rounds, noise) is Verdict.INCONCLUSIVE
 

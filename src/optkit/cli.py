@@ -10,20 +10,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import optkit
 from optkit.errors import OptkitError, UsageError
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
 
+BUDGET = (
+    "Seconds of wall time after which no further round begins. Every variant gets three rounds even past it, and "
+    "compiling is not cut short; a variant whose turn comes after twice the budget is skipped."
+)
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
-    help="Find out which PyTorch inference settings to use for your model on your machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich would take longer than all the rest
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"optkit {optkit.__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find out which PyTorch inference settings to use for your model on your machine."""
 
 
 @app.command()
@@ -34,7 +53,7 @@ def lab(
     """Open JupyterLab on the Explorer notebook."""
     from optkit import lab as jupyter
 
-    raise typer.Exit(jupyter.serve(port, browser=browser))
+    jupyter.serve(port, browser=browser)
 
 
 @app.command()
@@ -45,7 +64,7 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
-    budget: Annotated[float, typer.Option(help="Seconds of wall time.")] = 120.0,
+    budget: Annotated[float, typer.Option(help=BUDGET)] = 120.0,
     weights: Annotated[str | None, typer.Option(help="torchvision weights to download, e.g. DEFAULT.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")

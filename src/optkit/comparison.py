@@ -29,7 +29,7 @@ ENDINGS: dict[EndReason, str] = {
     "rounds": "all rounds are done",
     "target": "every interval is narrow enough",
     "budget": "the time budget is used up",
-    "stopped": "Stop was pressed",
+    "stopped": "it was stopped",
     "nothing_left": "no variant is left that runs",
     "baseline_failed": "the baseline failed, so there is nothing to compare with",
 }
@@ -151,9 +151,10 @@ class Comparison:
             low, high = best.interval() or (float("nan"), float("nan"))
             said = f"{best} is {best.speedup:.2f}× faster than {baseline} ({low:.2f}–{high:.2f})."
             pays = text.duration(best.first_call_s) if best.first_call_s else "unknown"
-            return f"{said} Its first call takes {pays}. Outputs were not compared."
+            said = f"{said} Its first call takes {pays}. Outputs were not compared."
+            return " ".join([said, *self._footnotes()])
         others = [m for m in self.measurements.values() if m is not baseline]
-        undecided = [m for m in others if m.verdict == Verdict.INCONCLUSIVE and _may_be_faster(m)]
+        undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
         if self.ended_because is None:
             return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
         if undecided:
@@ -163,8 +164,19 @@ class Comparison:
             return f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
         else:
             said = f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
-        missing = [str(m) for m in others if m.median_s is None]
-        return f"{said} Not measured: {', '.join(missing)}." if missing else said
+        return " ".join([said, *self._footnotes()])
+
+    def _footnotes(self) -> list[str]:
+        """Return what must be said beside an answer."""
+        everyone = list(self.measurements.values())
+        missing = [str(m) for m in everyone if m.median_s is None]
+        uncompiled = [str(m) for m in everyone if m.graphs == 0]
+        found = [f"Not measured: {', '.join(missing)}."] if missing else []
+        if uncompiled:
+            found.append(f"torch.compile compiled nothing of this model: {', '.join(uncompiled)}.")
+        if self.baseline is not None and self.baseline.status == "failed":
+            found.append(f"The baseline failed on the way: {self.baseline.reason}")
+        return found
 
     def _no_answer(self) -> str:
         if self.ended_because is None:
@@ -221,6 +233,8 @@ class Comparison:
 
 
 def _may_be_faster(measurement: Measurement) -> bool:
+    if measurement.verdict not in (None, Verdict.INCONCLUSIVE) or measurement.graphs == 0:
+        return False
     interval = measurement.interval()
     return interval is None or interval[1] > 1
 

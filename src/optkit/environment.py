@@ -55,6 +55,10 @@ class Environment:
         """The device that is used where the user names none."""
         return "cuda" if self.cuda else "cpu"
 
+    def placed(self, device: str) -> Environment:
+        """Return this machine as a workload on `device` sees it: presets and problems differ between CPU and CUDA."""
+        return replace(self, cuda=device.startswith("cuda"))
+
     @property
     def usable_cpus(self) -> float:
         """CPUs' worth of time that can be had: the quota where there is one, else the logical CPUs."""
@@ -113,8 +117,11 @@ def _cuda_is_likely() -> bool:
     if version_file.exists():
         for name, value in re.findall(r"^(cuda|hip)\b[^=\n]*=\s*(.+)$", version_file.read_text(), flags=re.MULTILINE):
             built_for[name] = ast.literal_eval(value)
-    nodes = {"cuda": "/dev/nvidia0", "hip": "/dev/kfd"}
-    return any(built_for.get(name) and Path(node).exists() for name, node in nodes.items())
+    nodes = {"cuda": ("nvidia[0-9]*", "dxg"), "hip": ("kfd",)}
+    return any(
+        built_for.get(name) and any(next(Path("/dev").glob(pattern), None) for pattern in patterns)
+        for name, patterns in nodes.items()
+    )
 
 
 def _cpu_model() -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import webbrowser
 from pathlib import Path
+from typing import NoReturn
 
 from optkit.errors import UsageError
 
@@ -16,8 +16,8 @@ COPY = Path("optkit-notebooks")
 HIGHEST_PORT = 65535
 
 
-def serve(port: int | None = None, *, browser: bool = True) -> int:
-    """Run JupyterLab until it is interrupted; return its exit status.
+def serve(port: int | None = None, *, browser: bool = True) -> NoReturn:
+    """Become JupyterLab: this process ends here, so that Ctrl-C and SIGTERM reach the server itself.
 
     It listens on localhost only. Jupyter makes a token and prints the address that contains it where no browser can be
     opened. The flag that allows root is passed only to root.
@@ -29,7 +29,10 @@ def serve(port: int | None = None, *, browser: bool = True) -> int:
     """
     if port is not None and not 0 < port <= HIGHEST_PORT:
         raise UsageError(f"--port must be between 1 and {HIGHEST_PORT}, not {port}.")
-    return subprocess.call(command(notebooks_folder(), port, browser=browser and can_open_browser()))
+    words = command(notebooks_folder(), port, browser=browser and can_open_browser())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(words[0], words)  # noqa: S606 - no shell, by intention
 
 
 def command(folder: Path, port: int | None, *, browser: bool) -> list[str]:
@@ -39,6 +42,7 @@ def command(folder: Path, port: int | None, *, browser: bool) -> list[str]:
         "--ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{EXPLORER}",
+        "--ServerApp.answer_yes=True",  # one Ctrl-C ends it, without a question
         "--Application.log_level=WARN",  # at this level the address with the token is what remains
     ]  # fmt: skip
     if port is not None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from optkit.study import Study
 
 REFRESH_S = 0.5
+BUSY = 0.25
+"""Machine noise above which small differences cannot be told."""
 PIPED_WIDTH = 140
 
 
@@ -142,13 +144,21 @@ def table(comparison: Comparison) -> Table:
     return drawn
 
 
-def _cells(m: Measurement) -> list[str]:
+def _speedup(m: Measurement, interval: tuple[float, float] | None) -> str | Text:
+    if m.speedup is None:
+        return "–"
+    if m.baseline is m or interval is not None:
+        return f"{m.speedup:.2f}×"
+    return Text(f"~{m.speedup:.2f}×", style="dim")
+
+
+def _cells(m: Measurement) -> list[str | Text]:
     interval = m.interval() if m.speedup is not None and m.baseline is not m else None
     verdict = m.verdict if m.status in ("ok", "stopped", "running") and m.verdict else m.status
     return [
         m.variant,
         "preliminary" if m.preliminary else str(verdict),
-        "–" if m.speedup is None else f"{m.speedup:.2f}×",
+        _speedup(m, interval),
         "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
         text.duration(m.median_s),
         text.duration(m.first_call_s),
@@ -161,7 +171,10 @@ def _print_answer(comparison: Comparison, console: Console) -> None:
     console.print()
     console.print(comparison.answer(), style="bold", highlight=False, markup=False)
     if comparison.noise is not None:
-        console.print(f"Two equal workers differed by up to {comparison.noise:.1%} here.", highlight=False)
+        said = f"The median ratio of two equal workers lay within {comparison.noise:.1%} of 1 (95 %)."
+        console.print(said, highlight=False, markup=False)
+        if comparison.noise > BUSY:
+            console.print("This machine was too busy to tell small differences; try again when it is quieter.")
     for m in comparison.measurements.values():
         if m.reason:
             place = f" ({PHASE_WORDS[m.failed_phase]})" if m.failed_phase else ""

@@ -58,6 +58,7 @@ class Measurement:
     early_s: list[float] = field(default_factory=list)
     graphs: int | None = None
     graph_breaks: int | None = None
+    settled: bool = False
     steady: bool | None = None
     settle_s: list[float] = field(default_factory=list)
     preliminary_samples_s: dict[int, list[float]] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class Measurement:
         if event.kind == "early":
             self.early_s = self.early_s + times
         elif event.kind == "settle":
-            self.settle_s = self.settle_s + times
+            self.settle_s, self.settled = self.settle_s + times, True
             self.steady = event.steady
         elif event.kind == "preliminary":
             self.preliminary_samples_s = self.preliminary_samples_s | {number: times}
@@ -138,8 +139,15 @@ class Measurement:
         """One speed-up a round: the baseline's median over this variant's, within the same round."""
         if self.baseline is None or self.baseline is self:
             return []
-        other = self.baseline.preliminary_samples_s if self.preliminary else self.baseline.round_samples_s
-        return stats.paired_ratios(round_medians(other), round_medians(self._shown_rounds()))
+        return stats.paired_ratios(self._reference(), round_medians(self._shown_rounds()))
+
+    def _reference(self) -> dict[int, float]:
+        """Return the baseline's medians by round; its twin, an equal worker, stands in for rounds that it missed."""
+        found: dict[int, float] = {}
+        for worker in (self.baseline.twin if self.baseline else None, self.baseline):
+            if worker is not None and worker is not self:
+                found |= round_medians(worker.preliminary_samples_s if self.preliminary else worker.round_samples_s)
+        return found
 
     @property
     def speedup(self) -> float | None:
@@ -186,9 +194,10 @@ class Measurement:
         found = []
         if self.graphs == 0:
             found.append(Doubt.NOT_COMPILED)
-        if self.steady is False:
+        if self.settled and not self.steady:
             found.append(Doubt.NOT_STEADY)
-        if self.median_s is not None and self.rounds < DECIDING_ROUNDS and self.status in ("ok", "stopped"):
+        compared = self.rounds if self.baseline is self else len(self.ratios)
+        if self.median_s is not None and compared < DECIDING_ROUNDS and self.status in ("ok", "stopped"):
             found.append(Doubt.TOO_FEW_CALLS)
         return tuple(found)
 
@@ -231,5 +240,10 @@ def round_medians(rounds: dict[int, list[float]]) -> dict[int, float]:
 
 
 def ranked(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """Return measurements with the lowest median first, those without one last, otherwise in the given order."""
-    return sorted(measurements, key=lambda m: (m.median_s is None, m.median_s or 0.0))
+    """Return measurements with the lowest median first; those that failed or have none last, in the given order."""
+
+    def place(m: Measurement) -> tuple[bool, float]:
+        out = m.median_s is None or m.status == "failed"
+        return out, 0.0 if out else m.median_s or 0.0
+
+    return sorted(measurements, key=place)

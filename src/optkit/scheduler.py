@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 PRELIMINARY_ROUNDS = 3
 FEWEST_ROUNDS = 3
-LOOKS = (10, 15, 20, 25, 30)
-"""Rounds after which the stopping rule is looked at; looking after each would favour lucky intervals."""
 TURN_CALLS, TURN_S = 10, 0.1
 FEWEST_TURN_CALLS, LONG_TURN_S = 3, 2.0
 """A turn is 10 calls and 100 ms; where 10 calls would take over 2 s, as many as fit in that, but at least 3."""
@@ -69,6 +67,7 @@ class Member:
     twin: bool = False
     worker: Worker | None = None
     call_s: float = 0.0
+    is_short: bool = False
     finished: bool = False
 
     @property
@@ -99,6 +98,7 @@ class Run:
         self._random = random.Random(plan.seed)  # noqa: S311 - the order of turns is no secret
         self._began = time.monotonic()
         self._preliminary_rounds = 0
+        self._in_blocks = False
         self._taken_in = False
         self._spec: dict[str, Any] = {}
         self._probed: Path | None = None
@@ -166,7 +166,7 @@ class Run:
 
     def _take_in(self, member: Member) -> Iterator[Event]:
         """Bring one variant to the point where it can take part in rounds, or say why not."""
-        reason = member.variant.blocked(self.environment)
+        reason = member.variant.blocked(self.environment.placed(self.device))
         if reason is None and self._taken_in and self.elapsed_s >= OVERTIME * self.plan.budget_s:
             reason = f"The budget of {self.plan.budget_s:g} s was long used up before its turn; give a larger one."
         if reason is not None:
@@ -174,14 +174,22 @@ class Run:
             return
         self._taken_in = True  # however small the budget, one variant is measured
         yield from self._bring_up(member)
-        for _ in range(PRELIMINARY_ROUNDS if member.worker is not None else 0):
+        if member.worker is None:
+            return
+        for _ in range(PRELIMINARY_ROUNDS):
             self._preliminary_rounds += 1
-            yield from self._round([self.baseline, member], "preliminary", self._preliminary_rounds)
+            pair = [self.baseline if self.baseline.worker is not None else self.twin, member]
+            self._in_blocks = any(one.is_short for one in pair)
+            yield from self._round(pair, "preliminary", self._preliminary_rounds)
+            if member.worker is None:
+                return
 
     def _bring_up(self, member: Member) -> Iterator[Event]:
         """Fork a worker and take it through the phases up to steady calls."""
-        phase: Phase = "build"
+        phase: Phase = "probe"
         try:
+            if self._probed is None and self._probes(member):
+                yield from self._learn_cpu(member)
             worker = member.worker = self.host.fork(member.variant.engine.name, self._probed)
             for phase, command in self._steps(member, worker):
                 yield self._phase(member, phase)
@@ -192,12 +200,22 @@ class Run:
         except WorkerError as error:  # no worker can be had any more; what was measured stays
             yield self._failed(member, phase, WorkerFailedError(str(error), ""))
 
+    def _probes(self, member: Member) -> bool:
+        return member.variant.engine.probes_cpu and self.device == "cpu"
+
+    def _learn_cpu(self, member: Member) -> Iterator[Event]:
+        """Let Inductor learn about this CPU in a worker of its own, once; later workers begin with its files."""
+        yield self._phase(member, "probe")
+        worker = self.host.fork("probe")
+        answer = worker.ask({"do": "probe", "compile_one": True}, self.plan.compile_limit_s)
+        self._probed = self.host.keep(worker.cache)
+        worker.end()
+        yield self._answered(member, "probe", answer)
+
     def _steps(self, member: Member, worker: Worker) -> Iterator[tuple[Phase, dict[str, Any]]]:
         """Yield the phases of one variant with what the worker has to be told."""
-        if member.variant.engine.probes_cpu and self.device == "cpu":
-            yield "probe", {}
-            if self._probed is None:
-                self._probed = self.host.keep(worker.cache)
+        if self._probes(member):
+            yield "probe", {"compile_one": False}
         path = worker.folder / "variant"
         path.write_bytes(cloudpickle.dumps(member.variant))
         yield "build", {"workload": self._spec, "variant": str(path), "device": self.device}
@@ -208,8 +226,12 @@ class Run:
         yield "settle", {"limit_s": share, "least_calls": SETTLE_CALLS}
 
     def _limit_s(self, member: Member, phase: Phase) -> float:
-        if phase in ("settle", "preliminary", "rounds"):
-            return PATIENCE_S + PATIENCE * member.call_s * TURN_CALLS
+        """Seconds until a phase is taken to hang."""
+        expected_s = member.call_s * (TURN_CALLS + 2 * self.workload.batch_count)
+        if phase in ("preliminary", "rounds"):
+            return PATIENCE_S + PATIENCE * expected_s
+        if phase == "settle":  # another batch may compile there
+            return self.plan.compile_limit_s + PATIENCE_S + PATIENCE * expected_s
         return self.plan.compile_limit_s
 
     def _answered(self, member: Member, phase: Phase, answer: dict[str, Any]) -> Event:
@@ -228,17 +250,22 @@ class Run:
             steady=answer.get("steady"),
         )
         member.call_s = median(samples.seconds_per_call)
+        member.is_short = bool(answer.get("is_short"))
         return samples
 
     def _rounds(self) -> Generator[Event, None, EndReason]:
         """Let all take turns until they are measured well enough, or rounds or budget are used up."""
+        # All alike: a median of single calls and a median of means of blocks are different numbers.
+        self._in_blocks = any(member.is_short for member in [*self._active(), self.twin])
         for number in range(1, self.plan.rounds[1] + 1):
             if number > FEWEST_ROUNDS and self.elapsed_s >= self.plan.budget_s:
                 return "budget"
             yield from self._round([*self._active(), self.twin], "rounds", number)
+            if self.baseline.worker is None and self.twin.worker is None:
+                return "baseline_failed"
             if not self._active():
                 return "nothing_left"
-            if number in LOOKS and number >= self.plan.rounds[0]:
+            if number == self.plan.rounds[0]:
                 yield from self._finish_narrow()
                 if all(member is self.baseline for member in self._active()):
                     return "target"
@@ -266,6 +293,7 @@ class Run:
         assert member.worker is not None
         command = {
             "do": "turn",
+            "in_blocks": self._in_blocks,
             "least_calls": max(FEWEST_TURN_CALLS, min(TURN_CALLS, math.ceil(LONG_TURN_S / member.call_s))),
             "least_s": TURN_S,
             "discard_calls": DISCARD_CALLS,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from optkit.variant import Variant, VariantLike
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How long and how finely to measure.
@@ -94,13 +97,27 @@ class Study:
         self.workload = workload if isinstance(workload, Workload) else Workload(workload)
         self.plan = plan_from(plan, plan_fields)
         self.environment = environment.detect()
-        self.workload.place(self.environment)  # an accelerator that is not there is told before anything runs
-        self.variants: list[Variant] = [v for v in resolve(variants, self.environment) if v != BASELINE]
+        here = self.environment.placed(self.workload.place(self.environment))
+        self.variants: list[Variant] = [v for v in resolve(variants, here) if v != BASELINE]
         self._stopping = threading.Event()
         self._run: Run | None = None
 
     def __iter__(self) -> Iterator[Event]:
-        """Measure. Leaving the iteration early ends all workers."""
+        """Measure. Leaving the iteration early ends all workers.
+
+        Raises
+        ------
+        UsageError
+            If another study is running in this process: each would spoil the other's numbers.
+        """
+        if not _ONE_AT_A_TIME.acquire(blocking=False):
+            raise UsageError("Another study is running in this process; stop it, or wait for its end, before the next.")
+        try:
+            yield from self._measure()
+        finally:
+            _ONE_AT_A_TIME.release()
+
+    def _measure(self) -> Iterator[Event]:
         run = self._run = Run(self.workload, self.variants, self.plan, self.environment)
         if self._stopping.is_set():
             run.host.stop()
@@ -111,7 +128,10 @@ class Study:
             self._stopping.clear()
 
     def stop(self) -> None:
-        """End the study, from any thread: every process is gone within two seconds, and what was measured stays."""
+        """End the study, from any thread: every process is gone within two seconds, and what was measured stays.
+
+        A study that is stopped before it is iterated over ends as soon as it begins.
+        """
         self._stopping.set()
         run = self._run
         if run is not None:
@@ -155,7 +175,7 @@ def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = Non
 def check_workload(comparison: Comparison) -> None:
     """Raise a WorkloadError if the study found that the model itself does not run with its inputs."""
     baseline = comparison.baseline
-    if comparison.ended_because == "baseline_failed" and baseline is not None and baseline.raised:
+    if baseline is not None and baseline.raised and baseline.first_call_s is None:
         model = comparison.started.workload["model"] if comparison.started else "The model"
         doing = "cannot be built" if baseline.failed_phase == "build" else "does not run with these inputs"
         raise WorkloadError(f"{model} {doing}. {baseline.reason}")
@@ -180,8 +200,10 @@ def compare(
     ----------
     model, inputs, batch_size, shape, device, call, weights
         See `Workload`; a `Workload` is taken as a model as well.
-    variants, plan, plan_fields
+    variants, plan
         See `Study`.
+    plan_fields
+        Fields of `Plan` in place of a plan: ``budget_s``, ``rounds``, ``target``, ``compile_limit_s``, ``seed``.
 
     Returns
     -------
@@ -199,5 +221,10 @@ def compare(
     >>> comparison.best()
     """
     given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    if isinstance(model, Workload) and (inputs is not None or any(given[key] != _DEFAULTS[key] for key in given)):
+        raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
     workload = model if isinstance(model, Workload) else Workload(model, inputs, **given)
     return collect(Study(workload, variants, plan, **plan_fields))
+
+
+_DEFAULTS = {"batch_size": 1, "shape": None, "device": None, "call": None, "weights": None}

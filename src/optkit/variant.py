@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Grad = Literal["inference_mode", "no_grad", "grad"]
 GRADS: tuple[str, ...] = get_args(Grad)
+MOST_THREADS_PER_CPU = 4
 MODIFIERS = "no_grad, grad, threads=N"
 
 
@@ -89,6 +90,8 @@ class Variant:
     def problems(self, environment: Environment) -> list[str]:
         """Return sentences that say why this cannot, or should not, run in `environment`; empty where all is well."""
         found = self.engine.problems(environment)
+        if self.blocked(environment) not in (None, *found):
+            found.append(str(self.blocked(environment)))
         if isinstance(self.engine, Compile) and self.engine.freezing and self.grad == "grad":
             found.append("freezing is ignored while gradients are enabled; use inference_mode or no_grad.")
         if self.threads is not None and self.threads > environment.usable_cpus:
@@ -97,6 +100,8 @@ class Variant:
 
     def blocked(self, environment: Environment) -> str | None:
         """Return the sentence that says why this cannot run in `environment` at all, or None."""
+        if self.threads is not None and self.threads > MOST_THREADS_PER_CPU * environment.cpus:
+            return f"threads={self.threads} on {environment.cpus} CPUs would bring the machine to a halt; give fewer."
         return self.engine.blocked(environment)
 
     def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:

@@ -8,7 +8,7 @@ MARGIN = 0.02
 """Ratios within 2 % of 1 are called the same, however sure we are of them."""
 
 DECIDING_ROUNDS = 20
-FEWEST_ROUNDS = 10
+FEWEST_DECIDING_ROUNDS = 10
 """A verdict wants 20 rounds; where the budget allows no more, 10 with the doubt TOO_FEW_CALLS."""
 
 
@@ -44,7 +44,7 @@ def decide(interval: tuple[float, float], rounds: int, noise: float) -> Verdict:
     """
     margin = max(MARGIN, noise)
     low, high = interval
-    if rounds < FEWEST_ROUNDS:
+    if rounds < FEWEST_DECIDING_ROUNDS:
         return Verdict.INCONCLUSIVE
     if low > 1 + margin:
         return Verdict.FASTER

@@ -59,6 +59,7 @@ class Workload:
         self.model = model
         self.is_zoo = isinstance(model, str)
         self.batches = None if inputs is None else _batches(inputs)
+        self._inputs_code = _inputs_code(inputs, keywords=self.model == "tiny_transformer")
         self.batch_size = _positive(batch_size, "batch_size")
         self.shape = None if shape is None else tuple(_positive(size, "each size in shape") for size in shape)
         self.device = None if device is None else _device(device)
@@ -68,6 +69,8 @@ class Workload:
             zoo.check_name(model)
             if weights is not None and model in zoo.TINY:
                 raise WorkloadError(f"There are no trained weights for {model}; leave weights out.")
+            if self.batches is not None and (self.shape is not None or self.batch_size != 1):
+                raise WorkloadError("inputs have their batch size and shape already; leave batch_size and shape out.")
             if self.batches is None and self.shape is None and weights is None:
                 self.shape = zoo.default_shape(model)
         else:
@@ -129,23 +132,25 @@ class Workload:
             "source": "zoo" if self.is_zoo else "module" if self.is_module else "factory",
             "batch_size": self.batch_size if self.is_zoo and self.batches is None else None,
             "shape": list(self.shape) if self.shape else None,
-            "batches": len(self.batches) if self.batches else 1,
+            "batches": self.batch_count,
             "device": self.place(environment),
             "call": self.call,
             "weights": self.weights,
             "code": self._model_code(),
-            "inputs_code": "**inputs" if self._takes_keywords() else "*inputs",
+            "inputs_code": self._inputs_code,
         }
 
-    def _takes_keywords(self) -> bool:
-        return bool(self.batches[0][1]) if self.batches else self.model == "tiny_transformer"
+    @property
+    def batch_count(self) -> int:
+        """How many batches are visited in turn."""
+        return len(self.batches) if self.batches else 1
 
     def _model_code(self) -> str:
         """Return lines that make ``model`` ready, to stand before a variant's code."""
         if not self.is_zoo:
             return "model.eval()"
         if self.model in zoo.TINY:
-            names = "_, inputs" if self._takes_keywords() else "inputs, _"
+            names = "_, inputs" if self.model == "tiny_transformer" else "inputs, _"
             lines = [
                 "from optkit.tiny_models import MODELS, example_inputs",
                 f"model = MODELS[{self.model!r}]().eval()",
@@ -159,7 +164,11 @@ class Workload:
             ]
             if self.shape is not None:
                 lines.append(f"inputs = (torch.randn{(self.batch_size, *self.shape)},)")
-        return "\n".join(lines if self.batches is None else lines[:2])
+        if self.batches is not None or (self.weights and self.shape is None):
+            return "\n".join(
+                [*lines[:2], "# inputs: as you gave them, or images that are prepared as the weights expect"]
+            )
+        return "\n".join(lines)
 
     def pack(self, folder: Path) -> dict[str, Any]:
         """Write what a worker needs to build the model into `folder`, and return the rest as a JSON object.
@@ -221,6 +230,16 @@ def _cell_sources() -> dict[str, Any]:
     }
 
 
+def _inputs_code(inputs: Any, *, keywords: bool) -> str:
+    """How a call takes what the user calls ``inputs``; of several batches the first."""
+    name, one = ("inputs[0]", inputs[0]) if isinstance(inputs, list) and inputs else ("inputs", inputs)
+    if one is None:
+        return f"**{name}" if keywords else f"*{name}"
+    if isinstance(one, Mapping):
+        return f"**{name}"
+    return f"*{name}" if isinstance(one, tuple) else name
+
+
 def _batches(inputs: Any) -> tuple[Batch, ...]:
     if isinstance(inputs, list):
         if not inputs:
@@ -239,7 +258,7 @@ def _batch(inputs: Any) -> Batch:
         return (inputs,), {}
     raise WorkloadError(
         f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
-        "wrap a single other argument in a tuple."
+        "turn an array into a tensor with torch.from_numpy, and wrap a single other argument in a tuple."
     )
 
 

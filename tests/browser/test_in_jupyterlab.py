@@ -63,7 +63,7 @@ def test_a_person_picks_a_backend_runs_sees_points_stops_reloads_and_still_sees_
         page.wait_for_function(f"n => Number(document.querySelector('{PLOT}').dataset.points) > n", arg=before)
         expect(page.get_by_text("Round 2 of at most")).to_be_visible(timeout=120_000)
         stop.click()
-        expect(page.get_by_text("Ended: Stop was pressed.")).to_be_visible()
+        expect(page.get_by_text("Ended: it was stopped.")).to_be_visible()
         expect(run).to_be_enabled()
         seen = points(page)
         assert seen > before
@@ -73,7 +73,7 @@ def test_a_person_picks_a_backend_runs_sees_points_stops_reloads_and_still_sees_
         lab.wait_idle()
         page.wait_for_function(f"n => Number(document.querySelector('{PLOT}')?.dataset.points) === n", arg=seen)
         expect(page.get_by_role("table").filter(has_text="compile:backend=aot_eager")).to_be_visible()
-        expect(page.get_by_text("Ended: Stop was pressed.")).to_be_visible()
+        expect(page.get_by_text("Ended: it was stopped.")).to_be_visible()
         assert lab.console_errors == []
         assert lab.cell_errors() == []
 

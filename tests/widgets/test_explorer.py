@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from optkit.errors import UsageError, VariantError, WorkloadError
 from optkit.events import StudyEnded
 from optkit.study import Plan
+from optkit.variant import Variant
 from optkit.widgets import explore
 from optkit.widgets import explorer as module
+from optkit.workload import Workload
 from stories import bring_up, ended, failed, finished, rounds, started
 
 
@@ -79,7 +82,8 @@ def test_what_is_chosen_is_what_is_run(tell):
     assert [str(variant) for variant in variants] == ["compile:backend=eager", "compile"]
     assert (plan.budget_s, plan.seed) == (33, 7)
     assert explorer.settings == {
-        "model": "tiny_transformer", "batch_size": 4, "variants": ["compile:backend=eager", "compile"], "budget_s": 33,
+        "model": "tiny_transformer", "batch_size": 4, "variants": ["compile:backend=eager", "compile"], "seed": 7,
+        "budget_s": 33,
     }  # fmt: skip
 
 
@@ -94,12 +98,29 @@ def test_stop_ends_the_study_and_keeps_what_was_measured(tell):
     comparison = explorer.wait()
     assert comparison.ended_because == "stopped"
     assert comparison.measurements["compile"].rounds == 20
-    assert "Stop was pressed" in explorer._progress.html
+    assert "Ended: it was stopped." in explorer._progress.html
     explorer.stop()  # nothing runs: nothing happens
 
 
 def test_wait_returns_at_once_when_nothing_runs():
     assert explore().wait().measurements == {}
+
+
+def test_an_interrupt_of_wait_ends_the_study_and_leaves_the_explorer_ready(tell):
+    tell(STORY, hold=True)
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    comparison = explorer.wait()
+    timer.join()
+    assert comparison.ended_because == "stopped"
+    assert not explorer.running
+    assert not explorer._run_button.disabled
+    assert explorer._stop_button.disabled
+    tell(WHOLE)
+    explorer.run()
+    assert explorer.wait().ended_because == "rounds"
 
 
 def test_it_can_be_awaited(tell):
@@ -120,6 +141,112 @@ def test_a_model_that_does_not_run_is_said_in_the_page_and_raised_by_wait(tell):
     with pytest.raises(WorkloadError, match="does not run with these inputs"):
         explorer.wait()
     assert "does not run with these inputs. It broke." in explorer._answer.html
+
+
+def test_a_study_without_a_call_leaves_no_plot_that_waits(tell):
+    tell([started("compile"), failed("eager", "build"), ended("baseline_failed")])
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    with pytest.raises(WorkloadError):
+        explorer.wait()
+    assert explorer.plot.over
+
+
+def test_a_workload_is_measured_as_it_is(tell):
+    asked = tell(WHOLE)
+    workload = Workload("resnet18", batch_size=2, shape=(3, 32, 32), device="cpu")
+    explorer = explore(workload, variants="compile")
+    explorer.run()
+    explorer.wait()
+    assert asked[0][0] is workload
+    assert [field["name"] for field in explorer.form._fields] == ["budget_s"]
+    assert explorer.settings == {"variants": ["compile"], "budget_s": 120.0}
+
+
+@pytest.mark.parametrize("more", [{"batch_size": 2}, {"device": "cpu"}, {"inputs": [1]}, {"shape": (3, 8, 8)}])
+def test_a_workload_takes_no_second_inputs_or_device(more):
+    with pytest.raises(UsageError, match="A Workload has its inputs"):
+        explore(Workload("resnet18"), **more)
+
+
+def test_inputs_need_a_model():
+    with pytest.raises(UsageError, match="inputs without a model"):
+        explore(inputs=[1])
+
+
+def test_settings_choose_the_same_again():
+    given = {
+        "model": "resnet18", "batch_size": 2, "shape": (3, 64, 64), "device": "cpu", "variants": ["compile"],
+        "rounds": (5, 6), "target": 0.1, "budget_s": 30,
+    }  # fmt: skip
+    settings = explore(**given).settings
+    assert settings == given
+    assert explore(**settings).settings == given
+
+
+def test_an_empty_list_measures_the_baseline_alone(tell):
+    asked = tell([started(), *bring_up("eager"), *rounds(20, eager=10), *finished("eager"), ended()])
+    explorer = explore("tiny_cnn", variants=[])
+    assert explorer.settings["variants"] == []
+    explorer.run()
+    explorer.wait()
+    assert asked[0][1] == ["eager"]
+
+
+def marks_of(explorer, text):
+    (listed,) = [item["mark"] for item in explorer.variants._items if item["text"] == text]
+    return listed
+
+
+def test_list_plot_and_table_agree_on_marks_also_after_the_list_was_edited(tell):
+    story = [started("compile:backend=eager", "compile"), *bring_up("compile", graphs=1), ended()]
+    tell(story)
+    explorer = explore("tiny_cnn", variants=["compile:backend=eager", "compile"])
+    before = marks_of(explorer, "compile")
+    explorer.variants.remove("compile:backend=eager")
+    explorer.run()
+    explorer.wait()
+    explorer.variants.add(Variant.parse("eager+no_grad"))
+    assert marks_of(explorer, "compile") == before
+    assert f"{before} <code>compile</code>" in explorer._table.html
+    assert module.Marks().assign("x", ["eager"], "eager")[0].shape == "square"
+    assert explorer.plot._series["compile"].color in before
+    assert marks_of(explorer, "eager+no_grad") not in explorer._table.html
+
+
+def test_adding_the_baseline_says_that_it_is_measured_anyway():
+    explorer = explore("tiny_cnn", variants=["compile"])
+    explorer.picker.variant = "eager"
+    explorer._add_button.click()
+    assert "eager is always measured, as the baseline." in explorer._answer.html
+    assert explorer.settings["variants"] == ["compile"]
+
+
+def test_code_is_named_after_its_variant_where_nothing_beats_the_baseline(tell):
+    tell([
+        started("compile"), *bring_up("eager"), *bring_up("compile", graphs=1), *rounds(20, eager=10, compile=10),
+        *finished("eager", "compile"), ended(),
+    ])  # fmt: skip
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    explorer.wait()
+    assert "<summary>Code of eager</summary>" in explorer._table.html
+
+
+def test_after_a_click_on_run_stop_has_the_focus(tell, monkeypatch):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants="compile")
+    focused = []
+    monkeypatch.setattr(explorer._stop_button, "focus", lambda: focused.append("stop"))
+    explorer._run_button.click()
+    explorer.wait()
+    assert focused == ["stop"]
+
+
+def test_the_answer_is_announced_by_a_node_that_stays():
+    answer = explore("tiny_cnn")._answer
+    assert answer.get_state()["_role"] == "status"
+    assert "role=" not in answer.html
 
 
 def test_controls_are_greyed_out_while_a_study_runs(tell):
@@ -147,6 +274,15 @@ def test_controls_are_greyed_out_while_a_study_runs(tell):
 def test_wrong_use_is_refused_when_the_explorer_is_made(arguments, error):
     with pytest.raises(error):
         explore(**arguments)
+
+
+def test_a_disabled_form_takes_nothing_and_shows_what_it_has(monkeypatch):
+    form = explore("tiny_cnn", budget_s=30).form
+    form.disabled = True
+    sent = []
+    monkeypatch.setattr(form, "send", sent.append)
+    form._receive(form, {"op": "set", "name": "budget_s", "value": 60}, [])
+    assert (form.budget_s, sent) == (30, [{"op": "redraw"}])
 
 
 def test_a_form_refuses_what_makes_no_sense_and_keeps_what_it_had():

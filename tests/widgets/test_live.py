@@ -11,6 +11,7 @@ import pytest
 from optkit.widgets import live
 from optkit.widgets.live import LatencyPlot
 from optkit.widgets.marks import Series
+from stories import ended, started
 
 EAGER, COMPILE = Series("eager", "#767676", "cross"), Series("compile", "#0072B2")
 
@@ -80,6 +81,13 @@ def test_reset_shows_the_series_in_their_order_and_forgets_the_points(plot, brow
     plot.reset([COMPILE, EAGER])
     plot.flush()
     assert (browser.series, browser.points) == (["compile", "eager"], {})
+
+
+def test_it_is_over_at_the_end_of_a_study_until_the_next(plot):
+    plot.apply(ended("baseline_failed"))
+    assert plot.over
+    plot.apply(started("compile"))
+    assert not plot.over
 
 
 def test_append_sends_nothing_before_the_flush(plot, browser):

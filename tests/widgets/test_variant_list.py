@@ -48,6 +48,11 @@ def test_nothing_changes_while_a_study_runs():
     assert texts(listed) == ["compile"]
 
 
+@pytest.mark.parametrize("none", [[], ()])
+def test_an_empty_list_leaves_the_baseline_alone(none):
+    assert [item["text"] for item in VariantList(none)._items] == ["eager"]
+
+
 def test_an_unknown_variant_is_refused():
     with pytest.raises(VariantError):
         VariantList(["fast"])

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from optkit.comparison import Comparison
+from optkit.events import PhaseBegan
 from optkit.widgets import view
 from stories import bring_up, ended, failed, finished, rounds, skipped, started, turn
 
@@ -68,12 +69,15 @@ def test_preliminary_numbers_are_called_so():
         for number in (1, 2, 3)
         for name, ms in (("eager", 4), ("compile", 2))
     ]
-    assert "preliminary" in view.table(story(*early))
+    html = view.table(story(*early))
+    assert "preliminary" in html
+    assert '<span class="optkit-about">~2.00×</span>' in html
 
 
 def test_a_doubt_is_a_chip_that_opens_to_its_remedy():
     html = checked(view.table(story(*rounds(3, eager=10, compile=5), *finished("eager", "compile"), ended("budget"))))
     assert "<summary>TOO_FEW_CALLS</summary><p>There were fewer rounds" in html
+    assert re.search(r"<code>compile</code><div class=\"why\"><details", html)  # in the cell of the name, in sight
 
 
 def test_a_failed_row_shows_phase_reason_and_details():
@@ -106,4 +110,13 @@ def test_the_progress_line_names_the_round_and_whether_the_clock_runs(running):
 
 def test_why_a_study_ended_is_said():
     html = view.progress(story(ended("stopped")), phase_s=0, elapsed_s=9, budget_s=10, running=False)
-    assert "Ended: Stop was pressed." in html
+    assert "Ended: it was stopped." in html
+    assert "<progress" not in html
+
+
+@pytest.mark.parametrize(("number", "said"), [(2, True), (9, False)])
+def test_past_the_budget_it_is_said_that_the_first_rounds_are_finished(number, said):
+    now = PhaseBegan(at_s=3.0, variant="compile", phase="rounds", round_number=number, round_limit=30)
+    html = view.progress(story(now), phase_s=0, elapsed_s=11, budget_s=10, running=True)
+    assert ("over the budget: finishing the first three rounds" in html) is said
+    assert "<progress" not in html

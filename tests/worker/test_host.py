@@ -214,6 +214,7 @@ def test_several_batches_are_visited_in_turn_through_every_phase(host):
     assert (early["first_call"], early["calls_per_sample"], len(early["durations_ns"])) == (2, 1, 2)
     settled = worker.ask({"do": "settle", "limit_s": 0.0, "least_calls": 20}, 60)
     turn = {"do": "turn", "least_calls": 10, "least_s": 0.0, "discard_calls": 2, "discard_s": 0.0}
+    turn["in_blocks"] = settled["is_short"]
     first, second = worker.ask(turn, 60), worker.ask(turn, 60)
     spans = [settled, first, second]
     ends = [span["first_call"] + len(span["durations_ns"]) * span["calls_per_sample"] for span in spans]

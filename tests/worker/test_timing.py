@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optkit.worker import timing
-from optkit.worker.timing import Stopwatch
+from optkit.worker.timing import Stopwatch, block_calls
 
 MS = 1_000_000
 
@@ -45,10 +45,31 @@ def test_batches_are_visited_in_turn_whatever_the_calls_are_for(bench, kwargs):
     made.watch.one()
     made.watch.discard(2, 0.0)
     made.watch.block(4)
-    made.watch.choose_block()
+    made.watch.try_out()
     made.watch.take(5, 0.0)
     assert made.seen == [i % 3 for i in range(len(made.seen))]
     assert made.watch.calls == len(made.seen)
+
+
+@given(batches=st.integers(2, 7), calls=st.integers(1, 20), before=st.integers(0, 9))
+def test_with_several_batches_every_sample_is_whole_passes_over_them(batches, calls, before):
+    with pytest.MonkeyPatch.context() as patch:
+        made = Bench(patch, MS, batches=batches)
+        for _ in range(before):
+            made.watch.one()
+        made.watch.sample_calls(calls)
+        made.watch.discard(2, 0.0)
+        start = made.watch.calls
+        samples = made.watch.take(10, 0.0)
+    assert start % batches == 0
+    assert made.watch.calls_per_sample >= calls
+    assert made.watch.calls_per_sample % batches == 0
+    assert samples == [made.watch.calls_per_sample * MS] * len(samples)
+
+
+def test_every_batch_is_called_before_any_is_timed(bench):
+    made = bench(*[1000 * MS] * 3, MS, batches=3)  # the first pass compiles
+    assert made.watch.try_out() == MS
 
 
 @pytest.mark.parametrize("how", [{}, {"kwargs": True}, {"batches": 2}, {"device_ns": 3}])
@@ -70,26 +91,19 @@ def test_each_call_of_a_block_is_synchronised(bench):
     assert made.synchronized == 4
 
 
-@pytest.mark.parametrize(
-    ("takes_ns", "calls_per_sample"),
-    [(100_000, 1), (5 * MS, 1), (99_999, 101), (10_000, 1000), (1, 10 * MS), (0, 10 * MS)],
-)
-def test_calls_under_100_microseconds_are_timed_in_blocks_of_10_milliseconds(bench, takes_ns, calls_per_sample):
-    made = bench(takes_ns)
-    made.watch.choose_block()
-    assert made.watch.calls_per_sample == calls_per_sample
+@pytest.mark.parametrize(("takes_ns", "calls"), [(99_999, 101), (10_000, 1000), (1, 10 * MS), (0, 10 * MS)])
+def test_a_block_is_at_least_10_milliseconds_long(takes_ns, calls):
+    assert block_calls(takes_ns) == calls
 
 
-def test_one_slow_call_does_not_decide_about_blocks(bench):
-    made = bench(40 * MS, 1000)
-    made.watch.choose_block()
-    assert made.watch.calls_per_sample == 10_000
+def test_one_slow_call_does_not_decide_what_is_typical(bench):
+    assert bench(40 * MS, 1000).watch.try_out() == 1000
 
 
 @pytest.mark.parametrize(("takes_ns", "trials"), [(1000, 20), (10 * MS, 5), (60 * MS, 3), (2000 * MS, 3)])
-def test_the_choice_costs_3_to_20_calls(bench, takes_ns, trials):
+def test_trying_out_costs_3_to_20_calls(bench, takes_ns, trials):
     made = bench(takes_ns)
-    made.watch.choose_block()
+    made.watch.try_out()
     assert len(made.seen) == trials
 
 

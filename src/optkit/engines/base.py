@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from optkit.environment import Environment
 
+NONE_WORDS = {"mode": "default", "dynamic": "auto"}
+"""What the text form calls a setting that is left to torch."""
+
 Batch = tuple[tuple[Any, ...], dict[str, Any]]
 """The positional and keyword arguments of one call."""
 
@@ -125,5 +128,7 @@ class Engine(ABC):
         value = getattr(self, key)
         # By type as well: True == 1 in Python, but `fullgraph=1` is a slip worth telling.
         if not any(type(value) is type(choice) and value == choice for choice in choices):
-            allowed = ", ".join(text.dump(choice) for choice in choices)
+            allowed = ", ".join(
+                NONE_WORDS.get(key, "none") if choice is None else text.dump(choice) for choice in choices
+            )
             raise VariantError(f"{self.name} has no {key}={text.dump(value)}; allowed are: {allowed}.")

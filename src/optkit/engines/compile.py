@@ -151,11 +151,12 @@ class Compile(Engine):
     def code(self, model: str, method: str) -> list[str]:
         """Return the lines that compile the model."""
         target = model if method == "forward" else f"{model}.{method}"
-        arguments = [
-            f"{key}={text.callable_name(value) if callable(value) else repr(value)}"
-            for key, value in self._arguments().items()
-        ]
+        name = text.callable_name(self.backend)
         lines = []
+        if callable(self.backend):
+            name = name if name.isidentifier() else "my_backend"
+            lines.append(f"# {name}: the callable that you gave as the backend")
+        arguments = [f"{key}={name if callable(value) else repr(value)}" for key, value in self._arguments().items()]
         if self.freezing:
             lines += ["import torch._inductor.config", "torch._inductor.config.freezing = True"]
         return [*lines, f"fast = torch.compile({', '.join([target, *arguments])})"]

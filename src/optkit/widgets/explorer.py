@@ -12,13 +12,15 @@ import ipywidgets
 
 from optkit import environment
 from optkit.comparison import Comparison
-from optkit.errors import UsageError
+from optkit.errors import OptkitError, UsageError
 from optkit.events import PhaseBegan, PhaseEnded, Samples, StudyEnded
 from optkit.phases import TIMED_PHASES
 from optkit.study import Plan, Study, check_workload, plan_from
+from optkit.variant import BASELINE
 from optkit.widgets import view
 from optkit.widgets.html import Html
 from optkit.widgets.live import LatencyPlot
+from optkit.widgets.marks import Marks
 from optkit.widgets.picker import VariantPicker
 from optkit.widgets.settings import SettingsForm
 from optkit.widgets.variant_list import VariantList
@@ -34,6 +36,7 @@ DEFAULT_MODEL = "resnet18"
 REDRAW_S = 1.0
 """Seconds between two redraws of text and table; points of the plot are sent more often."""
 FLUSH_S = 0.25
+INTERRUPT_S = 0.5
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -42,9 +45,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     Parameters
     ----------
     model, inputs, workload_arguments
-        As in `Workload`; without a model the user picks one of the zoo.
+        As in `Workload`; without a model the user picks one of the zoo. A `Workload` is taken as a model as well, and
+        measured as it is.
     variants
-        The variants in the list at first, in any form.
+        The variants in the list at first, in any form; an empty list leaves the baseline alone.
     plan, plan_fields
         As in `Study`.
 
@@ -72,15 +76,21 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     ) -> None:
         self.plan = plan_from(plan, plan_fields)
         self._given = {"shape": shape, "device": device, "call": call, "weights": weights}
+        self._given = {name: value for name, value in self._given.items() if value is not None}
+        if model is None and inputs is not None:
+            raise UsageError("There are inputs without a model; give the model that they are for.")
+        if isinstance(model, Workload) and (inputs is not None or batch_size != 1 or self._given):
+            raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
         own = None if model is None else _workload(model, inputs, batch_size, self._given)
-        self._own = None if own is None or (own.is_zoo and inputs is None) else own
+        self._own = own if own is not None and (own is model or not own.is_zoo or inputs is not None) else None
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self.comparison = Comparison()
-        self.variants = VariantList(variants)
+        self._marks = Marks()
+        self.variants = VariantList(variants, marks=self._marks)
         self.picker = VariantPicker()
-        self.plot = LatencyPlot()
+        self.plot = LatencyPlot(marks=self._marks)
         self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
-        self._title, self._answer, self._progress, self._table = Html(), Html(), Html(), Html()
+        self._title, self._answer, self._progress, self._table = Html(), Html(role="status"), Html(), Html()
         self._run_button = ipywidgets.Button(
             description="Run", button_style="primary", tooltip="Measure these variants"
         )
@@ -88,7 +98,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             description="Stop", disabled=True, tooltip="End the study, keep what is known"
         )
         self._add_button = ipywidgets.Button(description="Add", tooltip="Add this variant to the list")
-        self._thread: threading.Thread | None = None
+        self._running = False
+        self._over = threading.Event()  # not Thread.join: an interrupt of that marks a living thread as ended
+        self._over.set()
         self._study: Study | None = None
         self._error: BaseException | None = None
         self._facts: list[str] = []
@@ -97,7 +109,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.add_class("optkit-explorer")
         self._run_button.on_click(lambda _: self._run_clicked())
         self._stop_button.on_click(lambda _: self.stop())
-        self._add_button.on_click(lambda _: self.variants.add(self.picker.variant))
+        self._add_button.on_click(lambda _: self._add_clicked())
         self._draw()
 
     def _layout(self) -> list[ipywidgets.Widget]:
@@ -114,15 +126,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def running(self) -> bool:
         """Whether a study is going on."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._running
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is chosen, as the arguments of `explore` and `compare` that choose it again."""
-        chosen = {"variants": [str(variant) for variant in self.variants.variants], "budget_s": self.form.budget_s}
-        if self._own is not None:
-            return chosen
-        return {"model": self.form.model, "batch_size": self.form.batch_size} | chosen
+        """What is chosen, as the arguments of `explore` and `compare` that choose it again.
+
+        A model of the user's own, its inputs, and a `Workload` are not among them: give those again.
+        """
+        chosen: dict[str, Any] = {}
+        if self._own is None:
+            chosen = {"model": self.form.model, "batch_size": self.form.batch_size}
+        chosen |= {name: str(value) if name == "device" else value for name, value in self._given.items()}
+        chosen["variants"] = [str(variant) for variant in self.variants.variants]
+        usual = vars(Plan())
+        chosen |= {name: value for name, value in vars(self.plan).items() if value != usual[name]}
+        return chosen | {"budget_s": self.form.budget_s}
 
     @property
     def code(self) -> str:
@@ -139,22 +158,23 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """
         if self.running:
             raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
+        self._over.wait()  # the last one may still be drawing its end
         study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
         self._study, self._error, self.comparison, self._facts = study, None, Comparison(), []
         self._began = self._phase_began = time.monotonic()
         # Widgets find their kernel's session through context variables, which a plain thread would not have.
         context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._follow, study), name="optkit-study", daemon=True
-        )
+        thread = threading.Thread(target=context.run, args=(self._follow, study), name="optkit-study", daemon=True)
         self._set_running(running=True)
-        self._thread.start()
+        self._over.clear()
+        thread.start()
 
     def stop(self) -> None:
         """End the study; what was measured stays. Does nothing when none runs."""
-        if self._study is not None and self.running:
+        study = self._study  # the study's thread lets go of it when it ends
+        if study is not None:
             self._stop_button.disabled = True
-            self._study.stop()
+            study.stop()
 
     def wait(self) -> Comparison:
         """Block until the study is over and return the comparison; at once when none runs.
@@ -162,15 +182,17 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         An interrupt (■) ends the study cleanly. An error of the study is raised here.
         """
         try:
-            if self._thread is not None:
-                self._thread.join()
+            self._await_over()
         except KeyboardInterrupt:
             self.stop()
-            assert self._thread is not None
-            self._thread.join()
+            self._await_over()
         if self._error is not None:
             raise self._error
         return self.comparison
+
+    def _await_over(self) -> None:
+        while not self._over.wait(INTERRUPT_S):  # a signal that another thread received is seen between two waits
+            pass
 
     def __await__(self) -> Generator[Any, None, Comparison]:
         return asyncio.to_thread(self.wait).__await__()
@@ -186,6 +208,20 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self.run()
         except UsageError as error:
             self._answer.html = view.answer(str(error), "bad")
+        else:
+            self._stop_button.focus()
+
+    def _add_clicked(self) -> None:
+        variant = self.picker.variant
+        if variant == BASELINE:
+            self._answer.html = view.answer(f"{BASELINE} is always measured, as the baseline.")
+            return
+        try:
+            self.variants.add(variant)
+        except OptkitError as error:
+            self._answer.html = view.answer(str(error), "bad")
+        else:
+            self._draw()
 
     def _follow(self, study: Study) -> None:
         """Read the study's events in a thread of its own; nothing else touches the widgets while it runs."""
@@ -199,7 +235,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001 - it is shown, and raised again by `wait`
             self._error = error
         finally:
-            self._set_running(running=False)
+            try:
+                self.plot.flush()
+                self.plot.over = True
+                self._set_running(running=False)
+            finally:
+                self._over.set()
 
     def _note(self, event: Event) -> None:
         if isinstance(event, PhaseBegan):
@@ -220,15 +261,16 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._draw()
 
     def _set_running(self, *, running: bool) -> None:
+        self._running = running
+        if not running:
+            self._study = None
         for part in (self.variants, self.picker, self.form, self._run_button, self._add_button):
             part.disabled = running
         self._stop_button.disabled = not running
-        if not running:
-            self._study = None
-        self._draw(running=running)
+        self._draw()
 
-    def _draw(self, *, running: bool | None = None) -> None:
-        running = self.running if running is None else running
+    def _draw(self) -> None:
+        running = self.running
         comparison = self.comparison
         over = comparison.ended_because is not None
         self._title.html = view.head(self._name(), [*self._facts, *_machine()], comparison.noise)
@@ -241,8 +283,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             budget_s=self.form.budget_s,
             running=running,
         )
-        shown = view.table(comparison) if comparison.measurements else view.placeholder()
-        best = view.code("Code of the fastest way found", comparison.code()) if over and comparison.has_answer else ""
+        shown = view.table(comparison, self._marks) if comparison.measurements else view.placeholder()
+        best = view.code(f"Code of {comparison.best()}", comparison.code()) if over and comparison.has_answer else ""
         self._table.html = shown + best
         self.plot.caption = comparison.summary()
 

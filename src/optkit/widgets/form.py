@@ -46,7 +46,11 @@ class Form(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
-        if content.get("op") == "set":
+        if content.get("op") != "set":
+            return
+        if self.disabled:
+            self.send({"op": "redraw"})
+        else:
             try:
                 self.choose(content["name"], content["value"])
             except ValueError:  # what the browser sends is not trusted to be one of the options

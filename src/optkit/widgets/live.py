@@ -19,8 +19,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from optkit.events import FirstCall, Samples, StudyStarted, VariantEvent
-from optkit.widgets import marks
+from optkit.events import FirstCall, Samples, StudyEnded, StudyStarted, VariantEvent
+from optkit.widgets.marks import Marks
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:
@@ -62,11 +62,26 @@ class LatencyPlot(anywidget.AnyWidget):
     ----------
     caption
         Text under the plot, announced by screen readers when it changes: change it at most once a second.
+    marks
+        Which mark each variant has, where other parts show the same variants; its own otherwise.
+
+    Attributes
+    ----------
+    over
+        Whether no more points will come, so that an empty plot does not say that it waits.
 
     Examples
     --------
+    A study's events:
+
     >>> plot = LatencyPlot()
-    >>> plot.reset([Series("eager", "#767676", "cross")])
+    >>> for event in study:
+    ...     plot.apply(event)
+    ...     plot.flush()
+
+    Any other times:
+
+    >>> plot.reset([Series("eager", "#767676", "square")])
     >>> plot.append("eager", "first", 1, [0.31, 0.09, 0.08])
     >>> plot.flush()
     """
@@ -75,8 +90,10 @@ class LatencyPlot(anywidget.AnyWidget):
     _css = stylesheet("uPlot.min.css", "latency_plot.css")
 
     caption = traitlets.Unicode("").tag(sync=True)
+    over = traitlets.Bool(default_value=False).tag(sync=True)
 
-    def __init__(self, *, caption: str = "") -> None:
+    def __init__(self, *, caption: str = "", marks: Marks | None = None) -> None:
+        self._marks = marks or Marks()
         self._lock = threading.Lock()
         self._series: dict[str, Series] = {}
         self._kept: dict[_Group, list[Points]] = {}
@@ -88,7 +105,9 @@ class LatencyPlot(anywidget.AnyWidget):
     def apply(self, event: Event) -> None:
         """Take in an event of a study; shown at the next `flush`. The baseline's twin is left out."""
         if isinstance(event, StudyStarted):
-            self.reset(marks.series(event.variants, event.baseline))
+            self.reset(self._marks.assign("study", event.variants, event.baseline))
+        elif isinstance(event, StudyEnded):
+            self.over = True
         elif isinstance(event, VariantEvent) and event.twin:
             return
         elif isinstance(event, FirstCall):
@@ -103,6 +122,7 @@ class LatencyPlot(anywidget.AnyWidget):
         by_name = {one.name: one for one in series}
         if len(by_name) != len(series):
             raise ValueError("two series have the same name; give each its own")
+        self.over = False
         with self._lock:
             self._series = by_name
             self._kept, self._pending = {}, {}

@@ -9,7 +9,7 @@ import traitlets
 
 from optkit import environment
 from optkit.variant import BASELINE, PRESETS, Variant, VariantLike, resolve
-from optkit.widgets import marks
+from optkit.widgets.marks import Marks, svg
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ _LABELS = {"recommended": "Recommended here", "backends": "Backends", "modes": "
 
 
 class VariantList(anywidget.AnyWidget):
-    """A list of variants, the baseline first. Read or set `variants`; users remove one, or start from a preset."""
+    """A list of variants, the baseline first; users remove one, or start from a preset.
+
+    Parameters
+    ----------
+    variants
+        The variants at first, in any form; an empty list leaves the baseline alone.
+    marks
+        Which mark each variant has, where other parts show the same variants; its own otherwise.
+    """
 
     _esm = module("variants.js")
     _css = stylesheet("optkit.css")
@@ -28,8 +36,11 @@ class VariantList(anywidget.AnyWidget):
     _items: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     disabled = traitlets.Bool(default_value=False).tag(sync=True)
 
-    def __init__(self, variants: VariantLike | Iterable[VariantLike] = "recommended") -> None:
+    def __init__(
+        self, variants: VariantLike | Iterable[VariantLike] = "recommended", *, marks: Marks | None = None
+    ) -> None:
         super().__init__()
+        self._marks = marks or Marks()
         self._environment = environment.detect()
         self._presets = [
             {"name": name, "label": _LABELS.get(name, name.capitalize()), "meaning": meaning}
@@ -45,7 +56,8 @@ class VariantList(anywidget.AnyWidget):
 
     def set(self, variants: VariantLike | Iterable[VariantLike]) -> None:
         """Replace all variants; a preset's name is taken as well."""
-        self._variants = [v for v in resolve(variants, self._environment) if v != BASELINE]
+        none = isinstance(variants, list | tuple) and not variants
+        self._variants = [] if none else [v for v in resolve(variants, self._environment) if v != BASELINE]
         self._preset = variants if isinstance(variants, str) and variants in PRESETS else ""
         self._draw()
 
@@ -63,8 +75,8 @@ class VariantList(anywidget.AnyWidget):
 
     def _draw(self) -> None:
         baseline = str(BASELINE)
-        drawn = marks.series([baseline, *map(str, self._variants)], baseline)
-        self._items = [{"text": one.name, "mark": marks.svg(one), "removable": one.name != baseline} for one in drawn]
+        drawn = self._marks.assign("list", [baseline, *map(str, self._variants)], baseline)
+        self._items = [{"text": one.name, "mark": svg(one), "removable": one.name != baseline} for one in drawn]
 
     def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         if self.disabled:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from optkit import text
 from optkit.comparison import ENDINGS
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
-from optkit.widgets import marks
+from optkit.widgets.marks import Marks, svg
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.measurement import Measurement
+
+
+FIRST_ROUNDS = 3
+"""The rounds that every variant gets, even past the budget."""
 
 
 def head(title: str, facts: list[str], noise: float | None) -> str:
@@ -27,9 +31,9 @@ def answer(sentence: str, tone: str = "", *, code: str = "") -> str:
     if code:
         button = (
             f'<code id="optkit-winner" hidden>{escape(code)}</code>'
-            '<button type="button" data-copy="#optkit-winner" data-label="Copy code">Copy code</button>'
+            '<button type="button" data-copy="#optkit-winner" data-key="copy" data-label="Copy code">Copy code</button>'
         )
-    return f'<div class="optkit-answer {tone}"><span role="status">{escape(sentence)}</span>{button}</div>'
+    return f'<div class="optkit-answer {tone}"><span>{escape(sentence)}</span>{button}</div>'
 
 
 def progress(comparison: Comparison, *, phase_s: float, elapsed_s: float, budget_s: float, running: bool) -> str:
@@ -44,21 +48,31 @@ def progress(comparison: Comparison, *, phase_s: float, elapsed_s: float, budget
             said = f"Round {now.round_number} of at most {now.round_limit} · {said}"
         elif now.phase not in TIMED_PHASES:
             said += f' · <span data-elapsed-s="{phase_s:.1f}" data-running="{ticking}"></span>'
-    share = min(elapsed_s / budget_s, 1.0)
-    bar = f'<progress aria-label="Share of the time budget used" value="{share:.3f}" max="1"></progress>'
+    bar = ""
+    if running and elapsed_s > budget_s:
+        late = now is None or now.phase != "rounds" or (now.round_number or 0) <= FIRST_ROUNDS
+        bar = "<small>over the budget: finishing the first three rounds</small>" if late else ""
+    elif comparison.ended_because is None:
+        share = elapsed_s / budget_s
+        bar = f'<progress aria-label="Share of the time budget used" value="{share:.3f}" max="1"></progress>'
     clock = f'<span data-elapsed-s="{elapsed_s:.1f}" data-running="{ticking}"></span>'
     return (
         f'<div class="optkit-progress"><span>{said}</span>{bar}<small>{clock} of {text.clock(budget_s)}</small></div>'
     )
 
 
-def table(comparison: Comparison) -> str:
-    """Return the table: rows keep their place while the study runs, and are ranked when it is over."""
+def table(comparison: Comparison, marks: Marks | None = None) -> str:
+    """Return the table: rows keep their place while the study runs, and are ranked when it is over.
+
+    What is to be doubted in a row, and why one has no numbers, stands below the variant's name, so that it is never
+    out of sight.
+    """
     over = comparison.ended_because is not None
     rows = comparison.ranked() if over else list(comparison.measurements.values())
     best = comparison.best() if over and rows else None
     best = None if best is comparison.baseline else best
-    drawn = {one.name: marks.svg(one) for one in marks.series(comparison.measurements, _baseline(comparison))}
+    series = (marks or Marks()).assign("study", comparison.measurements, _baseline(comparison))
+    drawn = {one.name: svg(one) for one in series}
     numbers = (("speed-up", "95 %"), ("median", ""), ("first call", ""), ("rounds", ""))
     header = "".join(f'<th class="n" scope="col">{name} <small>{more}</small></th>' for name, more in numbers)
     body = "".join(
@@ -67,7 +81,7 @@ def table(comparison: Comparison) -> str:
     return (
         f'<div class="optkit-scroll"><table><thead><tr><th scope="col">{"#" if over else ""}</th>'
         f'<th scope="col">variant</th><th scope="col">verdict</th>{header}'
-        f'<th scope="col">doubts</th></tr></thead><tbody>{body}</tbody></table></div>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -78,11 +92,14 @@ def placeholder() -> str:
 
 def _row(place: int, m: Measurement, mark: str, *, best: bool, over: bool) -> str:
     rank = str(place) if over and m.median_s is not None else ""
+    doubts = _doubts(m)
+    below = f'<div class="why">{doubts}</div>' if doubts else ""
     return (
-        f'<tr class="{"best" if best else ""}"><td>{rank}</td><td>{mark} <code>{escape(m.variant)}</code></td>'
-        f"<td>{escape(_verdict(m))}</td><td class='n'>{_speedup(m)}</td>"
+        f'<tr class="{"best" if best else ""}"><td>{rank}</td>'
+        f'<td class="who">{mark} <code>{escape(m.variant)}</code>{below}</td>'
+        f"<td class='verdict'>{escape(_verdict(m))}</td><td class='n'>{_speedup(m)}</td>"
         f"<td class='n'>{text.duration(m.median_s)}</td><td class='n'>{text.duration(m.first_call_s)}</td>"
-        f"<td class='n'>{m.rounds or '–'}</td><td class='why'>{_doubts(m)}</td></tr>"
+        f"<td class='n'>{m.rounds or '–'}</td></tr>"
     )
 
 
@@ -101,8 +118,9 @@ def _speedup(m: Measurement) -> str:
     if m.baseline is m:
         return "1"
     interval = m.interval()
-    shown = "" if interval is None else f" <small>{interval[0]:.2f}–{interval[1]:.2f}</small>"
-    return f"{m.speedup:.2f}×{shown}"
+    if interval is None:
+        return f'<span class="optkit-about">~{m.speedup:.2f}×</span>'
+    return f"{m.speedup:.2f}× <small>{interval[0]:.2f}–{interval[1]:.2f}</small>"
 
 
 def _doubts(m: Measurement) -> str:

@@ -26,12 +26,21 @@ def graph_breaks() -> int | None:
     return int(sum(counters["graph_break"].values()))
 
 
-def probe_cpu() -> None:
-    """Let Inductor learn which vector instructions this CPU has, which it otherwise does at its first compile."""
+def probe_cpu(*, compile_one: bool) -> None:
+    """Let Inductor learn what it otherwise learns at its first compile on a machine.
+
+    That is, which vector instructions this CPU has; and, with `compile_one`, the precompiled header that all its C++
+    kernels include: it is made with the first of them, so a trivial function is compiled. It would cost whichever
+    variant came first seconds that are not its own.
+    """
     with contextlib.suppress(ImportError, AttributeError):
         from torch._inductor.cpu_vec_isa import pick_vec_isa
 
         pick_vec_isa()
+    if compile_one:
+        import torch
+
+        torch.compile(lambda x: x + 1)(torch.ones(8))
 
 
 def end_compile_workers() -> None:

@@ -50,6 +50,7 @@ class Worker:
         self.tail = Tail()
         self.answers: list[dict[str, Any]] = []
         self.exit_status: int | None = None
+        self.broken = ""
 
     @property
     def cache(self) -> Path:
@@ -69,9 +70,12 @@ class Worker:
         self.answers.clear()
         with contextlib.suppress(BrokenPipeError):  # then its end is about to be reported
             frames.write(self.commands, command)
-        if not self.host.wait(lambda: bool(self.answers) or self.exit_status is not None, limit_s):
+        if not self.host.wait(lambda: bool(self.answers or self.broken) or self.exit_status is not None, limit_s):
             self.end()
             raise WorkerFailedError(f"No answer within {limit_s:.0f} s, so it was ended.", str(self.tail))
+        if self.broken:
+            self.end()
+            raise WorkerFailedError(self.broken, str(self.tail))
         if not self.answers:
             raise WorkerFailedError(exit_sentence(self.exit_status or 0), str(self.tail))
         answer = self.answers.pop()
@@ -124,9 +128,11 @@ class Host:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = [str(Path(entry).absolute()) for entry in sys.path]
         environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
+        environ["TMPDIR"] = str(self.folder)  # Inductor's precompiled headers lie there whatever its cache directory is
         environ["TORCH_WARM_POOL"] = "0"  # Inductor's compile workers start when they are needed, in the worker
         self._zygote = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, json.dumps(path), str(theirs.fileno()), str(self.folder)],
+            # -P: the working folder is not searched before the user's own path is in place
+            [sys.executable, "-P", "-c", _BOOT, json.dumps(path), str(theirs.fileno()), str(self.folder)],
             pass_fds=[theirs.fileno()],
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -295,7 +301,12 @@ class Host:
 
         def read() -> None:
             data = os.read(descriptor, 1 << 20)
-            worker.answers += decoder.feed(data)
+            try:
+                worker.answers += decoder.feed(data)
+            except WorkerError as error:  # the model's code found the pipe; this worker can no longer be understood
+                worker.broken = str(error)
+                self._forget(descriptor)
+                return
             if not data:
                 self._forget(descriptor)
 

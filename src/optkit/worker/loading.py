@@ -60,7 +60,12 @@ def _read(spec: dict[str, Any]) -> dict[str, Any]:
 def _zoo_model(spec: dict[str, Any]) -> Any:
     if spec["model"] in tiny_models.MODELS:
         return tiny_models.MODELS[spec["model"]]()
-    return zoo.torchvision_models().get_model(spec["model"], weights=spec["weights"])
+    models = zoo.torchvision_models()
+    if spec["weights"] is not None:
+        known = [weights.name for weights in models.get_model_weights(spec["model"])]
+        if spec["weights"] not in ("DEFAULT", *known):
+            raise ValueError(f"no weights are called {spec['weights']!r}; there are: DEFAULT, {', '.join(known)}")
+    return models.get_model(spec["model"], weights=spec["weights"])
 
 
 def _shape(spec: dict[str, Any]) -> tuple[int, ...]:

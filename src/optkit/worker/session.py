@@ -20,7 +20,7 @@ import torch
 
 from optkit import stats
 from optkit.worker import compile_trace, frames, loading
-from optkit.worker.timing import Stopwatch
+from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
 
 REASON_CHARACTERS = 400
 DETAILS_CHARACTERS = 20_000
@@ -40,6 +40,7 @@ class Session:
         self.variant: Any = None
         self.loaded: Any = None
         self.watch: Any = None
+        self.typical_ns = 0.0
 
     def serve(self) -> None:
         """Answer commands until the other end closes the pipe."""
@@ -56,9 +57,9 @@ class Session:
         """Say that the worker is ready."""
         return {}
 
-    def do_probe(self) -> dict[str, Any]:
+    def do_probe(self, *, compile_one: bool) -> dict[str, Any]:
         """Let Inductor look at the CPU, into the private cache directory."""
-        return _timed(compile_trace.probe_cpu)
+        return _timed(lambda: compile_trace.probe_cpu(compile_one=compile_one))
 
     def do_build(self, workload: dict[str, Any], variant: str, device: str) -> dict[str, Any]:
         """Build the model and place it. `variant` is the path of the pickled Variant."""
@@ -100,7 +101,10 @@ class Session:
 
         `steady` in the answer is None where there were too few calls for two windows.
         """
-        self.watch.choose_block()
+        self.typical_ns = self.watch.try_out()
+        is_short = self.typical_ns < SHORT_CALL_NS
+        self.watch.sample_calls(block_calls(self.typical_ns) if is_short else 1)
+        self.watch.discard(0, 0)
         begin, first = perf_counter(), self.watch.calls + 1
         last = self.watch.calls + least_calls
         samples: list[int] = []
@@ -113,10 +117,16 @@ class Session:
                 steady = stats.is_steady(samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:])
                 if steady:
                     break
-        return self._samples(first, samples) | {"steady": steady}
+        if steady is None and len(samples) >= WINDOW:  # a slow model: what there is, in two halves
+            half = len(samples) // 2
+            steady = stats.is_steady(samples[:half], samples[-half:])
+        return self._samples(first, samples) | {"steady": steady, "is_short": is_short}
 
-    def do_turn(self, least_calls: int, least_s: float, discard_calls: int, discard_s: float) -> dict[str, Any]:
+    def do_turn(
+        self, *, in_blocks: bool, least_calls: int, least_s: float, discard_calls: int, discard_s: float
+    ) -> dict[str, Any]:
         """One turn of a round: some calls that do not count, then some that do."""
+        self.watch.sample_calls(block_calls(self.typical_ns) if in_blocks else 1)
         self.watch.discard(discard_calls, discard_s)
         first = self.watch.calls + 1
         return self._samples(first, self.watch.take(least_calls, least_s))

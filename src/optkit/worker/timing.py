@@ -1,7 +1,9 @@
 """The timing code. Small on purpose: whatever runs between two readings of the clock is in every number.
 
 Calls of 100 µs and more are timed one by one. Shorter ones are timed in blocks of at least 10 ms, because reading the
-clock would weigh too much in a single one. On an accelerator each call is synchronised inside the timed region.
+clock would weigh too much in a single one. Which of the two is decided once for all variants of a study (the median of
+single calls and the median of means of blocks are different numbers). On an accelerator each call is synchronised
+inside the timed region.
 """
 
 from __future__ import annotations
@@ -96,18 +98,31 @@ class Stopwatch:
         """Take one sample: a call, or a block of them."""
         return self.one() if self.calls_per_sample == 1 else self.block(self.calls_per_sample)
 
-    def choose_block(self) -> None:
-        """Decide, from 3 to 20 calls and about 50 ms, whether calls are timed one by one or in blocks."""
+    def sample_calls(self, calls: int) -> None:
+        """Let each sample span at least `calls` calls: 1 times them one by one.
+
+        With several batches a sample is always one or more whole passes over them. Anything less would compare one
+        variant's small batches with another's large ones.
+        """
+        self.calls_per_sample = math.ceil(calls / len(self.batches)) * len(self.batches)
+
+    def try_out(self) -> float:
+        """Call every batch once, then time a few calls; return typical nanoseconds per call.
+
+        The first pass is not timed: a batch of another shape may compile there.
+        """
+        if len(self.batches) > 1:
+            self.discard(len(self.batches), 0)
+            return self.block(len(self.batches)) / len(self.batches)
         times: list[int] = []
         while len(times) < FEWEST_TRIALS or (len(times) < MOST_TRIALS and sum(times) < TRIAL_NS):
             times.append(self.one())
-        typical = median(times)
-        self.calls_per_sample = 1 if typical >= SHORT_CALL_NS else math.ceil(BLOCK_NS / max(typical, 1))
+        return float(median(times))
 
     def discard(self, least_calls: int, least_s: float) -> None:
-        """Make calls that do not count: after an idle turn the first ones are slow."""
+        """Make calls that do not count, up to the end of a pass over the batches: after a rest the first are slow."""
         until, last = perf_counter_ns() + int(least_s * 1e9), self.calls + least_calls
-        while self.calls < last or perf_counter_ns() < until:
+        while self.calls < last or perf_counter_ns() < until or self.calls % len(self.batches):
             self.one()
 
     def take(self, least_calls: int, least_s: float) -> list[int]:
@@ -117,3 +132,8 @@ class Stopwatch:
         while self.calls < last or perf_counter_ns() < until:
             samples.append(self.sample())
         return samples
+
+
+def block_calls(typical_ns: float) -> int:
+    """Return how many calls of a typical duration a block of at least 10 ms needs."""
+    return math.ceil(BLOCK_NS / max(typical_ns, 1.0))

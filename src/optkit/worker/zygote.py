@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,11 +41,11 @@ def main(control_fd: int, folder: str) -> NoReturn:
     seconds = _import_torch()
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
-    control.send(json.dumps({"ready": seconds}).encode())
     try:
+        control.send(json.dumps({"ready": seconds}).encode())
         Zygote(control).serve()
-        shutil.rmtree(folder, ignore_errors=True)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
 
@@ -116,7 +117,10 @@ class Zygote:
             os.close(self._wake_w)
             commands, replies, output = descriptors
             _redirect(output)
+            for descriptor in (commands, replies):
+                os.set_inheritable(descriptor, False)  # what the model starts must not hold the pipes
             os.environ.update(request["environ"])
+            tempfile.tempdir = None  # it remembers the zygote's
             from optkit.worker.session import Session
 
             Session(commands, replies).serve()

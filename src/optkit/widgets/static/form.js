@@ -30,9 +30,10 @@ function fillSelect(select, field) {
   select.value = field.value;
 }
 
-function fill(element, field, busy) {
+// A person who is typing is not interrupted, except where what was typed is refused.
+function fill(element, field, busy, force) {
   if (element.tagName === "SELECT") fillSelect(element, field);
-  else if (document.activeElement !== element) element.value = field.value;
+  else if (force || document.activeElement !== element) element.value = field.value;
   element.disabled = busy || field.disabled;
 }
 
@@ -50,7 +51,7 @@ function render({ model, el }) {
   const controls = new Map();
   const send = (name, value) => model.send({ op: "set", name, value });
 
-  function draw() {
+  function draw({ force = false } = {}) {
     const fields = model.get("_fields");
     for (const field of fields) {
       if (!controls.has(field.name)) {
@@ -62,7 +63,7 @@ function render({ model, el }) {
         controls.set(field.name, element);
         grid.append(label, element);
       }
-      fill(controls.get(field.name), field, model.get("disabled"));
+      fill(controls.get(field.name), field, model.get("disabled"), force);
     }
     notes.replaceChildren(
       ...model.get("_notes").map((text) => Object.assign(document.createElement("li"), { textContent: text })),
@@ -73,10 +74,15 @@ function render({ model, el }) {
   }
 
   const watched = ["change:_fields", "change:_notes", "change:_summary", "change:disabled"];
-  for (const name of watched) model.on(name, draw);
-  model.on("msg:custom", (message) => message.op === "redraw" && draw()); // a refused value: show the old one again
+  const redraw = () => draw();
+  const answer = (message) => message.op === "redraw" && draw({ force: true }); // a refused value: show the old one
+  for (const name of watched) model.on(name, redraw);
+  model.on("msg:custom", answer);
   draw();
-  return () => watched.forEach((name) => model.off(name, draw));
+  return () => {
+    watched.forEach((name) => model.off(name, redraw));
+    model.off("msg:custom", answer);
+  };
 }
 
 export default { render };

@@ -1,5 +1,6 @@
 // A piece of HTML that the kernel writes (every text in it escaped there). Adds what markup alone cannot do: a clock
-// that runs between updates ([data-elapsed-s]), copying ([data-copy]), and <details> that stay open across updates.
+// that runs between updates ([data-elapsed-s]), copying ([data-copy]), <details> that stay open across updates, and a
+// focus that survives them ([data-key]). Synced traits: _html, _role.
 
 function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -18,6 +19,7 @@ async function copy(text) {
 function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "optkit-html";
+  if (model.get("_role")) root.setAttribute("role", model.get("_role"));
   el.append(root);
   let drawnAt = performance.now();
 
@@ -31,8 +33,14 @@ function render({ model, el }) {
 
   function draw() {
     const open = new Set([...root.querySelectorAll("details[open]")].map((element) => element.dataset.key));
+    const active = root.contains(document.activeElement) ? document.activeElement : null;
+    const focused = active?.closest("[data-key]")?.dataset.key;
     root.innerHTML = model.get("_html");
     for (const element of root.querySelectorAll("details")) element.open ||= open.has(element.dataset.key);
+    if (focused !== undefined) {
+      const again = [...root.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);
+      (again?.querySelector("summary") ?? again)?.focus({ preventScroll: true });
+    }
     drawnAt = performance.now();
     tick();
   }

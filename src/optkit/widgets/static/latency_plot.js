@@ -12,6 +12,7 @@ const EMPTY_TEXT = "Latencies appear here as soon as a study runs.";
 const STEADY_TEXT = "time against call number, zoomed in";
 const THINNED_TEXT = "many: of neighbouring calls, the fastest and the slowest";
 const WAITING_TEXT = "Waiting for the first call.";
+const NOTHING_TEXT = "No calls were measured.";
 
 // ---------------------------------------------------------------------------------------------------- points and data
 
@@ -56,9 +57,9 @@ class Store {
     group.logs.push(numbers.subarray(n).map(Math.log10));
     this.count += n;
   }
-  // Muted series first, so that the others lie on top; warming-up calls below the ones that count.
+  // Warming-up calls below the ones that count.
   inDrawingOrder(kinds, hidden) {
-    const rank = (g) => (this.series[g.series].muted ? 0 : 1000) + (g.kind === "settle" ? 0 : 500) + g.series;
+    const rank = (g) => (g.kind === "settle" ? 0 : 500) + g.series;
     return [...this.groups.values()]
       .filter((g) => kinds.includes(g.kind) && !hidden.has(this.series[g.series].name))
       .sort((a, b) => rank(a) - rank(b));
@@ -421,7 +422,7 @@ class Panel {
       hollow: !steady,
       radius: group.kind === "first" ? 4.6 : crowd > 2 ? 1.5 : crowd > 0.5 ? 2 : 2.6,
       line: group.kind === "first" ? 1.6 : 1,
-      alpha: (group.kind === "settle" ? 0.65 : crowd > 5 ? 0.45 : 1) * (series.muted ? 0.45 : 1),
+      alpha: group.kind === "settle" ? 0.65 : crowd > 5 ? 0.45 : 1,
     };
   }
 
@@ -508,7 +509,7 @@ class View {
     this.first = new Panel(this, this.body, {
       kinds: ["first"],
       title: "First calls",
-      subtitle: "compiling shows here",
+      subtitle: "with compiling",
       xTicks: () => [1, 2, 3],
     });
     this.steady = new Panel(this, this.body, {
@@ -522,6 +523,7 @@ class View {
     this.caption = make("div", "optkit-caption", root);
     this.caption.setAttribute("role", "status");
     this.lastDraw = 0;
+    this.over = false;
     this.update();
   }
 
@@ -565,7 +567,7 @@ class View {
   update() {
     const empty = this.store.count === 0;
     this.root.classList.toggle("optkit-is-empty", empty);
-    this.empty.textContent = this.store.series.length ? WAITING_TEXT : EMPTY_TEXT;
+    this.empty.textContent = this.over ? NOTHING_TEXT : this.store.series.length ? WAITING_TEXT : EMPTY_TEXT;
     this.root.setAttribute("aria-label", this.label());
     this.layout();
     this.updateFirst();
@@ -642,7 +644,6 @@ class View {
     mark.style.color = color;
     button.append(mark);
     make("span", "", button).textContent = one.name;
-    button.classList.toggle("optkit-muted", Boolean(one.muted));
     const press = () => button.setAttribute("aria-pressed", String(!this.hidden.has(one.name)));
     press();
     button.addEventListener("click", () => {
@@ -723,6 +724,12 @@ function render({ model, el }) {
   model.on("msg:custom", receive);
   model.on("change:caption", showCaption);
   showCaption();
+  const showOver = () => {
+    view.over = model.get("over");
+    view.schedule();
+  };
+  model.on("change:over", showOver);
+  showOver();
 
   const theme = new MutationObserver(() => view.retheme());
   const attributeFilter = ["data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "class"];
@@ -740,6 +747,7 @@ function render({ model, el }) {
   return () => {
     model.off("msg:custom", receive);
     model.off("change:caption", showCaption);
+    model.off("change:over", showOver);
     theme.disconnect();
     size.disconnect();
     view.destroy();

@@ -54,7 +54,11 @@ function render({ model, el }) {
         return element;
       }),
     );
+    const focused = [...list.children].findIndex((element) => element.contains(document.activeElement));
     list.replaceChildren(...model.get("_items").map(item));
+    if (focused < 0) return; // else a remove button had the focus: the next one gets it, or the last there is
+    const buttons = [...list.children].map((element) => element.querySelector("button"));
+    (buttons.slice(focused).find(Boolean) ?? buttons.findLast(Boolean))?.focus();
   }
 
   const watched = ["change:_presets", "change:_preset", "change:_items", "change:disabled"];

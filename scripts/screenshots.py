@@ -1,6 +1,6 @@
 """Take pictures of the Explorer in real JupyterLab: idle, running and finished, light and dark, and narrow.
 
-After ``make test``: ``.venv/bin/python scripts/screenshots.py FOLDER [MODEL] [BUDGET_S]``.
+After ``make test``: ``.venv/bin/python scripts/screenshots.py FOLDER [MODEL] [BUDGET_S] [LOOK …]``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ DONE = "() => document.querySelector('.optkit-progress span').textContent.starts
 
 def notebook(path: Path, model: str, budget_s: int) -> None:
     cell = nbformat.v4.new_code_cell(f"import optkit\n\noptkit.explore({model!r}, budget_s={budget_s})")
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}  # without it JupyterLab asks for one
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
 
 
 def shoot(page: Page, lab: Lab, name: str, folder: Path, budget_s: int) -> None:
@@ -44,6 +45,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = sys.argv[2] if len(sys.argv) > 2 else "resnet18"  # noqa: PLR2004
     budget_s = int(sys.argv[3]) if len(sys.argv) > 3 else 120  # noqa: PLR2004
+    wanted = sys.argv[4:] or ["light", "dark", "narrow"]
     looks = (
         ("light", "JupyterLab Light", WIDE),
         ("dark", "JupyterLab Dark", WIDE),
@@ -51,7 +53,7 @@ def main() -> None:
     )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
-        for name, theme, size in looks:
+        for name, theme, size in (look for look in looks if look[0] in wanted):
             root = Path(tempfile.mkdtemp(prefix="screenshots-"))
             (root / "notebooks").mkdir()
             notebook(root / "notebooks" / "explorer.ipynb", model, budget_s)

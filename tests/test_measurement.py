@@ -147,9 +147,10 @@ def test_nine_rounds_decide_nothing():
 
 
 def test_noise_between_the_twins_widens_the_margin_of_the_verdict():
+    assert study(compile=1.9).measurements["compile"].verdict is Verdict.FASTER  # the twins agree
     comparison = study(twin=False, compile=1.9)
     measurement = comparison.measurements["compile"]
-    assert measurement.verdict is Verdict.FASTER
+    assert measurement.verdict is Verdict.INCONCLUSIVE  # nobody knows what no difference looks like here
     for number in range(1, 21):
         comparison.apply(turn("eager", number, 2.2 if number % 2 else 1.8, twin=True))
     assert comparison.noise == pytest.approx(2.0 / 1.8 - 1)

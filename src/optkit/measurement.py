@@ -186,7 +186,9 @@ class Measurement:
         if interval is None or self.preliminary:
             return Verdict.INCONCLUSIVE
         noise = self.baseline.noise if self.baseline else None
-        return decide(interval, len(self.ratios), noise or 0.0)
+        if noise is None:  # without the twin nobody knows what this machine makes of no difference
+            return Verdict.INCONCLUSIVE
+        return decide(interval, len(self.ratios), noise)
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:

@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: lab test test-all check unit lint format bench clean
+.PHONY: lab test test-all check unit lint format bench truth clean
 
 lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the port)
 	$(BIN)/optkit lab $(if $(PORT),--port $(PORT))
@@ -34,9 +34,13 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed-test  ## overhead and import times, as ratios measured in one run
+bench: $(VENV)/.installed-test  ## what measuring costs: per call, per start, per study
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/study_cost.py
+
+truth: $(VENV)/.installed-test  ## studies whose answer is known, alone and beside a neighbour; most of an hour
+	$(BIN)/python benchmarks/truth.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

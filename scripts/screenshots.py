@@ -38,6 +38,10 @@ def shoot(page: Page, lab: Lab, name: str, folder: Path, budget_s: int) -> None:
     page.wait_for_function(DONE, timeout=600_000)
     page.wait_for_timeout(1500)
     page.screenshot(path=folder / f"explorer-{name}-finished.png")
+    page.set_viewport_size(dict(page.viewport_size or WIDE, height=2600))
+    page.evaluate("() => document.querySelectorAll('.optkit-chart').forEach(chart => { chart.open = true; })")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=folder / f"explorer-{name}-charts.png")
 
 
 def main() -> None:

@@ -23,6 +23,14 @@ CPU = Environment(
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """What is learnt about the machine is learnt once for all tests, and from no earlier run."""
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def environment():
     """Return a machine with two usable CPUs, a compiler and no accelerator."""

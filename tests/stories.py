@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from optkit.events import (
+    Checked,
+    CompileBegan,
+    CompileEnded,
     Event,
+    Evidence,
     FirstCall,
+    MachineRead,
+    MemoryMeasured,
     PhaseBegan,
     PhaseEnded,
+    RatesMeasured,
     Samples,
     StudyEnded,
     StudyStarted,
+    ThroughputMeasured,
     VariantFailed,
     VariantFinished,
     VariantSkipped,
+    WarmStarted,
+    WorkCounted,
 )
 
 MS = 1_000_000
@@ -72,6 +82,14 @@ def rounds(count: int, *, calls=4, twin=True, **medians_ms: float) -> list[Event
     return told
 
 
+def evidence(variant: str, **facts) -> Evidence:
+    return Evidence(at_s=80.0, variant=variant, facts=facts)
+
+
+def checked(variant: str, agreement: str, *, twin=False, error=0.001, **details) -> Checked:
+    return Checked(at_s=85.0, variant=variant, twin=twin, agreement=agreement, max_abs_error=error, details=details)
+
+
 def finished(*variants: str) -> list[Event]:
     return [VariantFinished(at_s=90.0, variant=variant) for variant in variants]
 
@@ -88,6 +106,14 @@ def ended(because="rounds") -> StudyEnded:
     return StudyEnded(at_s=99.0, because=because)
 
 
+def warm_start(variant: str, first_call_s: float) -> WarmStarted:
+    """Return a second start, on a warm cache."""
+    return WarmStarted(
+        at_s=82.0, variant=variant, probe_s=0.1, build_s=0.2, prepare_s=0.01, facts={"cache_hits": 1},
+        durations_ns=(int(first_call_s * 1e9), 2_000_000, 1_000_000),
+    )  # fmt: skip
+
+
 def one_of_each() -> list[Event]:
     """Return at least one event of every kind, with every field set to something."""
     return [
@@ -99,6 +125,34 @@ def one_of_each() -> list[Event]:
         turn("compile", 1, 1.0, 2.0, calls_per_sample=5),
         failed("compile", "rounds", details="Traceback …"),
         skipped("compile:freezing=true"),
+        evidence("compile", graphs=1, break_places=["net.py:3"]),
+        checked("compile", "close", cosine=1.0, state=["seen"]),
+        CompileBegan(at_s=4.0, variant="compile", compile_id="0/1"),
+        CompileEnded(
+            at_s=5.0,
+            variant="compile",
+            compile_id="0/1",
+            function="forward",
+            seconds=1.0,
+            phases_s={"dynamo": 1.0},
+            reason="size mismatch",
+            failed="Unsupported: print",
+        ),
+        ThroughputMeasured(at_s=80.0, variant="compile", batch_size=4, items=400, calls=100, duration_ns=10**9),
+        MemoryMeasured(at_s=81.0, variant="compile", host_bytes=10**8, accelerator_bytes=10**9, artifact_bytes=10**6),
+        warm_start("compile", 0.5),
+        WorkCounted(at_s=83.0, flops=2e9, read_bytes=1e6, written_bytes=1e3, dtype="float32"),
+        RatesMeasured(
+            at_s=84.0,
+            device="cpu",
+            dtype="float32",
+            threads=2,
+            flops_per_s=1e11,
+            measured_at_unix_s=1.7e9,
+            copy_bytes_per_s=((1 << 18, 1e11), (1 << 28, 1e10)),
+            read_bytes_per_s=((1 << 18, 5e10), (1 << 28, 1e10)),
+        ),
+        MachineRead(at_s=86.0, load_1min=0.5, others_cpus=0.1, visible_cpus=2, throttled_s=0.0),
         *finished("eager"),
         ended("target"),
     ]

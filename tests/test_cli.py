@@ -14,7 +14,7 @@ import pytest
 import optkit
 from optkit import cli
 from optkit.comparison import Comparison
-from optkit.measurement import COLUMNS
+from optkit.rows import COLUMNS
 
 
 def run(*arguments: str, limit_s: float = 300.0) -> subprocess.CompletedProcess[str]:

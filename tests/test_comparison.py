@@ -8,11 +8,12 @@ import json
 
 import pytest
 
-from optkit.comparison import ENDINGS, Comparison
-from optkit.events import Event
-from optkit.measurement import COLUMNS
+from optkit.answers import ENDINGS
+from optkit.comparison import Comparison
+from optkit.events import Event, MachineRead
+from optkit.rows import COLUMNS
 from optkit.workload import Workload
-from stories import WORKLOAD, bring_up, ended, failed, finished, one_of_each, rounds, skipped, started, turn
+from stories import WORKLOAD, bring_up, checked, ended, failed, finished, one_of_each, rounds, skipped, started, turn
 
 NAMES = ("compile", "compile:freezing=true", "eager+no_grad")
 
@@ -92,6 +93,59 @@ def test_the_best_is_the_baseline_where_nothing_beats_it():
 )
 def test_the_best_is_never_one_that_failed_or_was_not_compiled(events):
     assert str(Comparison(events).best()) == "eager"
+
+
+@pytest.mark.parametrize("agreement", ["different", "nan", "dtype", "nondeterministic", "failed"])
+def test_the_best_is_never_one_with_other_outputs_and_the_answer_says_why(agreement):
+    comparison = Comparison(story(checked("compile", agreement), ended()))
+    assert str(comparison.best()) == "eager"
+    assert "compile is 2.00× as fast, but its outputs are" in comparison.answer()
+
+
+def test_the_best_within_an_error_is_one_that_is_known_to_lie_within_it():
+    near = Comparison(story(checked("compile", "close", error=1e-3), ended()))
+    assert str(near.best(max_error=1e-3)) == "compile"
+    assert str(near.best(max_error=1e-4)) == "eager"
+    assert str(Comparison(story(ended())).best(max_error=1.0)) == "eager"  # its outputs were not compared
+
+
+def test_the_answer_says_how_the_outputs_compare():
+    assert "Its outputs were not compared." in Comparison(story(ended())).answer()
+    told = story(checked("compile", "close", error=2e-6), ended())
+    assert "Its outputs are close to eager's (within 2e-06)." in Comparison(told).answer()
+    assert "No fresh worker has confirmed it" in Comparison(told).answer()
+
+
+def test_two_variants_can_be_compared_with_each_other():
+    comparison = Comparison(story(ended(), **{"eager+no_grad": 1.0}))
+    tied, faster = comparison.between("compile", "eager+no_grad"), comparison.between("compile", "eager")
+    assert (tied.verdict, tied.speedup) == ("same", pytest.approx(1.0))
+    assert (faster.verdict, faster.speedup) == ("faster", pytest.approx(2.0))
+    assert comparison.between("compile", "compile:freezing=true") == (None, None, "inconclusive")
+
+
+def test_what_is_as_fast_as_the_best_is_said():
+    assert "eager+no_grad may be as fast." in Comparison(story(ended(), **{"eager+no_grad": 1.0})).answer()
+
+
+def test_a_variable_that_switches_compiling_off_is_in_the_answer():
+    told = story(ended())
+    told[0].environment["disables_compile"] = ["TORCH_COMPILE_DISABLE"]
+    comparison = Comparison(told)
+    assert str(comparison.best()) == "eager"
+    assert "TORCH_COMPILE_DISABLE is set, so torch.compile does nothing here." in comparison.answer()
+
+
+def test_the_load_of_the_machine_is_in_the_document():
+    reads = [MachineRead(at_s=at, load_1min=load, others_cpus=0.5, visible_cpus=2) for at, load in ((1, 0.1), (9, 2.0))]
+    machine = json.loads(Comparison([started("compile"), *reads]).to_json())["environment"]
+    assert (machine["load_1min_before"], machine["load_1min_after"], machine["others_cpus"]) == (0.1, 2.0, 0.5)
+
+
+def test_each_doubt_is_in_the_document_with_its_remedy():
+    document = json.loads(Comparison(story(checked("compile", "nan", why="It is NaN."), ended())).to_json())
+    assert document["remedies"]["compile"] == {"OUTPUT_DIFFERS": "It is NaN."}
+    assert document["rows"][1]["doubts"] == ["OUTPUT_DIFFERS"]
 
 
 def test_what_is_undecided_is_said():

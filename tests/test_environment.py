@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from optkit import cgroup
 from optkit import environment as module
 from optkit.environment import detect, is_scrubbed
 
@@ -22,7 +23,8 @@ def machine(tmp_path, monkeypatch):
             path = tmp_path / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        monkeypatch.setattr(module, "Path", lambda path: tmp_path / str(path).lstrip("/"))
+        for reader in (module, cgroup):
+            monkeypatch.setattr(reader, "Path", lambda path: tmp_path / str(path).lstrip("/"))
 
     return lay_out
 
@@ -68,7 +70,7 @@ V1 = {"/proc/self/cgroup": "5:cpuset:/\n4:cpu,cpuacct:/box\n3:memory:/box\n"}
 )
 def test_the_quota_is_the_tightest_limit_of_the_container(files, quota, machine):
     machine(files)
-    assert module._cpu_quota() == quota
+    assert cgroup.cpu_quota() == quota
 
 
 def test_memory_is_the_containers_limit_where_that_is_lower(machine):
@@ -168,3 +170,48 @@ def test_looking_at_the_machine_imports_neither_torch_nor_numpy(run_python):
         "import sys\nfrom optkit.environment import detect\ndetect()\nprint({'torch', 'numpy'} & set(sys.modules))"
     )
     assert said == "set()\n"
+
+
+def test_only_variables_of_the_list_are_recorded_and_of_paths_the_last_part(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("LD_PRELOAD", "/home/someone/lib/libjemalloc.so.2:/opt/x/libfoo.so")
+    monkeypatch.setenv("MY_SECRET_TOKEN", "hush")
+    monkeypatch.setenv("MALLOC_CONF", "x" * 1000)
+    told = detect().to_json()
+    assert told["variables"]["OMP_NUM_THREADS"] == "3"
+    assert told["variables"]["LD_PRELOAD"] == "libjemalloc.so.2 libfoo.so"
+    assert len(told["variables"]["MALLOC_CONF"]) == 200
+    assert "hush" not in json.dumps(told)
+    assert "someone" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(("value", "names"), [("1", ["TORCH_COMPILE_DISABLE"]), ("0", []), ("true", [])])
+def test_a_variable_that_switches_compiling_off_is_known_by_its_value(value, names, monkeypatch):
+    monkeypatch.delenv("TORCHDYNAMO_DISABLE", raising=False)
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", value)
+    assert detect().to_json()["disables_compile"] == names
+
+
+def test_the_governor_and_the_cores_are_read_where_they_are_told(machine):
+    cpu = "/sys/devices/system/cpu"
+    machine(
+        {f"{cpu}/cpu{n}/cpufreq/scaling_governor": "powersave\n" for n in (0, 1)}
+        | {f"{cpu}/cpu{n}/topology/physical_package_id": "0" for n in (0, 1)}
+        | {f"{cpu}/cpu{n}/topology/core_id": "7" for n in (0, 1)}
+    )
+    assert module._governor() == "powersave"
+    assert module._cores() == 1
+    machine({f"{cpu}/cpu1/cpufreq/scaling_governor": "performance\n"})
+    assert module._governor() == "performance|powersave"
+
+
+def test_accelerators_are_asked_of_the_drivers_tool(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'A Card, 550.54, 81920'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module._accelerators() == ({"name": "A Card", "driver": "550.54", "memory_bytes": 81920 * 2**20},)
+    tool.write_text("#!/bin/sh\necho gibberish; exit 0\n")
+    assert module._accelerators() == ()
+    monkeypatch.setenv("PATH", "")
+    assert module._accelerators() == ()

@@ -31,7 +31,7 @@ def test_reading_leaves_the_record_as_it_was():
 
 
 def test_an_unknown_kind_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(OptkitError, match=r"'Rumour' is no kind of event; known are FirstCall, PhaseBegan"):
+    with pytest.raises(OptkitError, match=r"'Rumour' is no kind of event; known are Checked, CompileBegan"):
         Event.from_json({"event": "Rumour", "at_s": 0.0})
 
 

@@ -23,23 +23,55 @@ LEAVES = {
     "zoo",
     "engines",
     "phases",
+    "cgroup",
+    "machine",
+    "cost",
+    "kept",
+    "by_value",
+    "html_table",
+    "marks",
 }
-FOLD = {"measurement", "comparison"}
+FOLD = {"doubts", "bill", "measurement", "rows", "answers", "cells", "comparison"}
+PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
 PARENT_SIDE = {"worker.host", "worker.endings", "worker.frames"}
-CHILD_SIDE = {"worker.zygote", "worker.session", "worker.loading", "worker.timing", "worker.compile_trace"}
+CHILD_SIDE = {
+    "worker.zygote",
+    "worker.session",
+    "worker.loading",
+    "worker.timing",
+    "worker.checks",
+    "worker.agreement",
+    "worker.leaves",
+    "worker.compile_trace",
+    "worker.memory",
+    "worker.work",
+    "worker.rates",
+}
+RUN = {"crew", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
-    **dict.fromkeys(FOLD, LEAVES | FOLD),
+    **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),
+    **dict.fromkeys(PICTURES, LEAVES | FOLD | PICTURES),
     **dict.fromkeys(PARENT_SIDE, LEAVES | PARENT_SIDE),
     **dict.fromkeys(CHILD_SIDE, LEAVES | CHILD_SIDE | {"worker.frames", "tiny_models"}),
     "tiny_models": set(),
     "worker": set(),
-    "scheduler": LEAVES | FOLD | PARENT_SIDE,
-    "study": LEAVES | FOLD | {"scheduler"},
-    **dict.fromkeys(TOP, LEAVES | FOLD | TOP | {"study"}),
+    **dict.fromkeys(RUN, LEAVES | FOLD | PARENT_SIDE | RUN),
+    "study": LEAVES | FOLD | {"scheduler", "estimate"},
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | {"study"}),
 }
-TORCH_AT_TOP_LEVEL = {"worker.session", "worker.loading", "tiny_models"}
+TORCH_AT_TOP_LEVEL = {
+    "worker.session",
+    "worker.loading",
+    "worker.checks",
+    "worker.agreement",
+    "worker.leaves",
+    "worker.memory",
+    "worker.work",
+    "worker.rates",
+    "tiny_models",
+}
 TORCH_IN_FUNCTIONS = {"engines", "zoo", "worker.compile_trace", "worker.zygote"}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby, pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from optkit import scheduler
+from optkit import crew, machine, scheduler
 from optkit.comparison import Comparison
 from optkit.events import PhaseBegan, Samples, StudyEnded, VariantFinished, VariantSkipped
 from optkit.study import Plan
 from optkit.variant import Variant
+from optkit.verdicts import Doubt
 from optkit.worker.endings import StoppedError, WorkerFailedError
 from optkit.workload import Workload
 
@@ -27,11 +29,18 @@ class Clock:
         return self.now
 
 
+class FakeMonitor:
+    """A machine of which nothing is known."""
+
+    def read(self):
+        return {}
+
+
 class FakeWorker:
     """Answers like a session; each call takes `ms`. `fails` is the phase in which it ends."""
 
     def __init__(self, host, name, folder):
-        self.host, self.name, self.folder, self.cache = host, name, folder, folder
+        self.host, self.name, self.folder, self.cache, self.pid = host, name, folder, folder, 0
         self.calls = 0
         self.ended = False
 
@@ -46,10 +55,16 @@ class FakeWorker:
             raise StoppedError
         self.calls += 10
         wobble = 1 + 0.3 * self.host.noise.get(self.name, 0.0) * (len(self.host.asked) % 5 - 2)
-        samples = {"first_call": self.calls, "calls_per_sample": 1}
+        samples = {"first_call": self.calls, "calls_per_sample": 1, "compiles": None}
         samples["durations_ns"] = [round(self.host.ms.get(self.name, 1.0) * wobble * MS)] * 10
         if do == "first_call":
-            return {"duration_ns": 500 * MS, "graphs": 1}
+            return {"duration_ns": 500 * MS, "facts": {"graphs": 1}}
+        if do == "facts":
+            return {"facts": {"graphs": 1}}
+        if do == "reference":
+            Path(command["path"]).touch()
+        if do in ("reference", "check"):
+            return {"agreement": self.host.agreement.get(self.name, "equal"), "max_abs_error": 0.0}
         if do in ("probe", "build", "prepare"):
             return {"seconds": 0.1}
         return samples | ({"steady": True} if do == "settle" else {})
@@ -64,8 +79,9 @@ class FakeHost:
     def __init__(self, folder, clock):
         self.folder, self.clock = folder, clock
         self.workers, self.asked, self.kept = [], [], []
-        self.ms, self.noise, self.faults, self.takes_s = {}, {}, {}, {}
+        self.ms, self.noise, self.faults, self.takes_s, self.agreement = {}, {}, {}, {}, {}
         self.names = []
+        self.zygote_pid = 0
         self.closed = False
 
     def __enter__(self):
@@ -84,31 +100,34 @@ class FakeHost:
         self.workers.append(FakeWorker(self, name if name == "probe" else self.names.pop(0), folder))
         return self.workers[-1]
 
-    def keep(self, cache):
-        return cache / "kept"
-
 
 @pytest.fixture
 def measure(tmp_path, monkeypatch, environment):
     """Return a function that runs a study of these variants with fake workers, and returns host and events.
 
-    Workers are named as their variants are, and the baseline's second one ``twin``.
+    Workers are named as their variants are, and the baseline's second one ``twin``. Those that are forked afresh are
+    named in `again`; by default there is no time for them.
     """
 
-    def run(*variants, environment=environment, ms=(), noise=(), faults=(), takes_s=(), **plan):
+    def run(*variants, environment=environment, ms=(), noise=(), faults=(), takes_s=(), agreement=(), again=(), **plan):
         clock = Clock()
         host = FakeHost(tmp_path / f"run{len(list(tmp_path.iterdir()))}", clock)
         host.folder.mkdir()
-        monkeypatch.setattr(scheduler, "Host", lambda: host)
-        monkeypatch.setattr(
-            scheduler,
-            "time",
-            SimpleNamespace(monotonic=clock.monotonic, time=lambda: 1.7e9, strftime=lambda _: "20260101-000000"),
-        )
+        monkeypatch.setattr(scheduler, "Monitor", FakeMonitor)
+        monkeypatch.setattr(machine, "available_memory_bytes", lambda: None)
+        monkeypatch.setattr(machine, "private_bytes", lambda _: 0)
+        time = SimpleNamespace(monotonic=clock.monotonic, time=lambda: 1.7e9, strftime=lambda _: "20260101-000000")
+        monkeypatch.setattr(scheduler, "time", time)
+        monkeypatch.setattr(crew, "time", time)
+        if not again:
+            monkeypatch.setattr(scheduler.Run, "_confirm_s", lambda _: 0)
+            monkeypatch.setattr(scheduler.Run, "_confirm", lambda _: iter(()))
+        host.agreement = dict(agreement)
         host.ms, host.noise, host.faults, host.takes_s = dict(ms), dict(noise), dict(faults), dict(takes_s)
         run = scheduler.Run(Workload("tiny_cnn"), [Variant.parse(name) for name in variants], Plan(**plan), environment)
+        run.crew.host, run.crew.began = host, clock.now
         blocked = {str(m.variant) for m in run.members if m.variant.blocked(environment)}
-        host.names = ["eager", "twin", *(name for name in variants if name not in blocked)]
+        host.names = ["eager", "twin", *(name for name in variants if name not in blocked), *again]
         events = list(run.events())
         assert host.closed
         return host, events
@@ -145,7 +164,7 @@ def test_a_phase_is_told_before_it_begins_and_its_result_after(measure):
     _, events = measure("eager+grad", rounds=(1, 1))
     told = [e.phase for e in events if isinstance(e, PhaseBegan) and e.variant == "eager+grad"]
     assert [phase for phase, _ in groupby(told)] == [
-        "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds",
+        "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds", "checks",
     ]  # fmt: skip
     for before, after in pairwise(events):
         if isinstance(after, Samples):
@@ -156,9 +175,9 @@ def test_a_phase_is_told_before_it_begins_and_its_result_after(measure):
 def test_nothing_compiles_while_others_are_timed(measure):
     host, _ = measure("compile:backend=eager", "eager+grad", rounds=(2, 2))
     doing = [do for _, do in host.asked]
-    first_turn_of_rounds = len(doing) - 2 * 4
-    assert "first_call" not in doing[first_turn_of_rounds:]
-    assert set(doing[first_turn_of_rounds:]) == {"turn"}
+    last = len(doing) - doing[::-1].index("turn")
+    assert set(doing[last - 2 * 4 : last]) == {"turn"}
+    assert set(doing[last:]) == {"facts", "reference", "check"}  # looked at after all timing
 
 
 def test_three_preliminary_rounds_with_the_baseline_follow_each_first_call(measure):
@@ -183,7 +202,7 @@ def test_when_all_are_finished_the_study_ends_and_says_so(measure):
     assert events[-1].because == "target"
 
 
-def test_the_stopping_rule_is_looked_at_once_after_the_fewest_rounds(measure):
+def test_the_stopping_rule_is_looked_at_after_the_fewest_rounds(measure):
     _, events = measure("eager+grad", rounds=(11, 30))
     assert max(turns(events)) == 11
 
@@ -248,7 +267,7 @@ def test_the_look_at_the_cpu_is_made_once_and_given_to_the_others(measure):
     host, _ = measure("compile", "compile:freezing=true", "compile:backend=eager", rounds=(1, 1))
     assert [name for name, do in host.asked if do == "probe"] == ["probe", "compile", "compile:freezing=true"]
     assert host.kept[:3] == [None, None, None]
-    assert host.kept[3] == host.kept[4] == host.workers[2].cache / "kept"
+    assert host.kept[3] == host.kept[4] == host.workers[2].cache
     assert host.workers[2].ended
 
 
@@ -333,3 +352,86 @@ def test_a_study_whose_baseline_and_twin_are_gone_ends(measure, monkeypatch):
     assert events[-1].because == "baseline_failed"
     assert max(turns(events)) == 1
     assert "Nothing beats" not in Comparison(events).answer()
+
+
+def test_outputs_are_compared_with_the_first_baseline_s_after_the_rounds(measure):
+    host, events = measure("eager+grad", rounds=(1, 1), agreement={"eager+grad": "different"})
+    assert [(name, do) for name, do in host.asked if do in ("reference", "check")] == [
+        ("eager", "reference"), ("twin", "check"), ("eager+grad", "check"),
+    ]  # fmt: skip
+    assert Comparison(events).measurements["eager+grad"].agreement == "different"
+
+
+def test_a_check_that_fails_is_an_agreement_of_its_own_and_takes_no_number_away(measure):
+    _, events = measure("eager+grad", rounds=(20, 20), faults={"eager+grad": "check"}, ms={"eager+grad": 0.5})
+    m = Comparison(events).measurements["eager+grad"]
+    assert (m.status, m.speedup, m.agreement) == ("ok", 2.0, "failed")
+    assert "It broke." in m.remedies[Doubt.OUTPUT_DIFFERS]
+    assert Comparison(events).best() is not m
+
+
+def test_without_a_reference_outputs_are_not_compared(measure):
+    _, events = measure("eager+grad", rounds=(1, 1), faults={"eager": "reference", "twin": "reference"})
+    assert Comparison(events).measurements["eager+grad"].agreement is None
+
+
+def test_both_baselines_and_the_fastest_are_measured_again_by_fresh_workers(measure):
+    variants = ("eager+grad", "eager+no_grad", "eager+threads=1")
+    host, events = measure(
+        *variants,
+        again=("eager", "twin", "again"),
+        ms={"eager+grad": 0.5, "eager+no_grad": 0.8, "eager+threads=1": 0.4, "again": 0.6},
+        agreement={"eager+threads=1": "different"},
+        rounds=(20, 20),
+    )
+    assert [e.variant for e in events if isinstance(e, Samples) and e.kind == "confirm"].count("eager+grad") == 8
+    m = Comparison(events).measurements["eager+grad"]  # the fastest of those that agree
+    assert (m.speedup, m.rounds) == (2.0, 20)
+    assert m.confirmed_speedup == pytest.approx(1 / 0.6)
+    assert m.interval()[0] == pytest.approx(1 / 0.6)
+    assert host.kept[-1] == host.workers[2].cache  # what the first worker compiled
+
+
+def test_a_fresh_baseline_that_fails_takes_no_number_away(measure):
+    _, events = measure("eager+grad", again=("again", "twin", "eager+grad"), faults={"again": "build"}, rounds=(20, 20))
+    comparison = Comparison(events)
+    assert [m.status for m in comparison.measurements.values()] == ["ok", "ok"]
+    assert comparison.baseline.median_s == 1e-3
+
+
+def test_the_last_rounds_leave_time_to_confirm_but_the_first_ten_come_first(measure):
+    def last_round(budget_s):
+        _, events = measure(
+            "eager+grad", again=("eager", "twin", "eager+grad"), noise={"eager+grad": 1}, takes_s={"turn": 1.0},
+            rounds=(20, 30), budget_s=budget_s,
+        )  # fmt: skip
+        return max(turns(events)), any(isinstance(e, Samples) and e.kind == "confirm" for e in events)
+
+    assert last_round(40) == (12, False)  # 6 s of preliminary rounds, then 3 s a round
+    rounds, confirmed = last_round(80)
+    assert 10 < rounds < 30
+    assert confirmed
+
+
+def test_with_the_best_as_the_goal_a_decided_variant_rests_at_the_next_look(measure):
+    noise = {"eager+grad": 0.2, "eager+no_grad": 1}
+    _, events = measure(
+        "eager+grad", "eager+no_grad", ms={"eager+grad": 3.0}, noise=noise, rounds=(20, 30), goal="best"
+    )
+    taken = [number for number, names in turns(events).items() if "eager+grad" in names]
+    assert taken == list(range(1, 11))
+    finished = {event.variant: event.because for event in events if isinstance(event, VariantFinished)}
+    assert finished["eager+grad"] == "decided"
+
+
+def test_what_does_not_fit_in_memory_is_loaded_in_turn_with_the_baseline(measure, monkeypatch):
+    monkeypatch.setattr(crew.Crew, "has_room", lambda self: len(self.host.workers) < 3)
+    again = ["eager", *["eager+no_grad", "eager"] * 2]
+    host, events = measure("eager+grad", "eager+no_grad", again=again, rounds=(3, 3), ms={"eager+no_grad": 0.5})
+    cycles = [e for e in events if isinstance(e, Samples) and e.reloaded]
+    assert [e.variant for e in cycles] == ["eager", "eager+no_grad", "eager+no_grad", "eager"] * 3
+    assert sum(not worker.ended for worker in host.workers) == 1  # never two at a time
+    m = Comparison(events).measurements["eager+no_grad"]
+    assert (m.speedup, m.rounds, m.status) == (2.0, 3, "ok")
+    assert Doubt.NOT_INTERLEAVED in m.doubts
+    assert Doubt.NOT_INTERLEAVED not in Comparison(events).measurements["eager+grad"].doubts

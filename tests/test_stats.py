@@ -142,3 +142,56 @@ def test_steadiness_does_not_depend_on_the_unit(seed, scale):
 )
 def test_calls_that_still_change_are_not_steady(name, earlier, later):
     assert not stats.is_steady(earlier, later)
+
+
+@given(RATIOS, st.lists(st.floats(0.2, 5.0), max_size=3))
+def test_a_widened_interval_holds_what_it_was_and_what_was_seen(values, seen):
+    low, high = stats.widened((min(values), max(values)), *seen)
+    assert low == min([*values, *seen])
+    assert high == max([*values, *seen])
+
+
+@given(RATIOS)
+def test_at_most_a_quarter_of_the_rounds_is_warm_up(ratios):
+    assert 0 <= stats.warmup_rounds(ratios) <= len(ratios) // 4
+    assert len(ratios) >= 8 or stats.warmup_rounds(ratios) == 0
+
+
+def test_leading_rounds_far_from_the_later_ones_are_warm_up_and_later_ones_never():
+    quiet = [1.0, 1.01, 0.99] * 6
+    assert stats.warmup_rounds([1.4, 0.7, *quiet]) == 2
+    assert stats.warmup_rounds([*quiet, 1.4]) == 0
+    assert stats.warmup_rounds([1.001] + [1.0] * 19) == 0  # a very quiet machine
+
+
+@given(st.lists(st.floats(1e-6, 10.0), max_size=60))
+def test_outliers_are_those_beyond_the_fences(values):
+    count = stats.count_outliers(values)
+    assert 0 <= count <= len(values) / 2
+    if len(values) >= 10:
+        low, high = stats.tukey_fences(values)
+        assert count == sum(value < low or value > high for value in values)
+
+
+@given(RATIOS, st.lists(st.floats(0.5, 2.0), max_size=2))
+def test_the_band_of_two_equal_workers_covers_rounds_and_fresh_workers(ratios, again):
+    band = stats.pooled_band(ratios, again)
+    if stats.order_interval(ratios, 0.95) is None:
+        assert band is None
+    else:
+        assert band >= max((abs(1 - value) for value in again), default=0.0)
+        assert band <= max(abs(1 - value) for value in [*ratios, *again])
+
+
+@given(RATIOS, st.floats(0.5, 20.0))
+def test_the_interval_scales_with_what_was_measured(ratios, factor):
+    low, high = stats.bootstrap_interval(ratios, 0.95)
+    scaled = stats.bootstrap_interval([ratio * factor for ratio in ratios], 0.95)
+    assert scaled == pytest.approx((low * factor, high * factor))
+
+
+@given(RATIOS)
+def test_more_confidence_is_never_a_narrower_interval(ratios):
+    low, high = stats.bootstrap_interval(ratios, 0.95)
+    wider_low, wider_high = stats.bootstrap_interval(ratios, 0.99)
+    assert wider_low <= low <= stats.median(ratios) <= high <= wider_high

@@ -48,7 +48,7 @@ def test_fields_of_a_plan_may_be_given_in_its_place():
 
 @pytest.mark.parametrize("make", [Study, optkit.compare])
 def test_an_unknown_keyword_argument_is_a_type_error_that_lists_the_fields(make):
-    with pytest.raises(TypeError, match="no argument 'budget'; a plan has budget_s, compile_limit_s, rounds"):
+    with pytest.raises(TypeError, match="no argument 'budget'; a plan has batch_sizes, budget_s, cold, compile"):
         make("tiny_cnn", budget=3)
 
 
@@ -133,3 +133,15 @@ def test_a_second_study_at_the_same_time_is_refused(monkeypatch):
 def test_arguments_beside_a_workload_are_refused_rather_than_ignored():
     with pytest.raises(UsageError, match="has its inputs, device and so on already"):
         compare(Workload("tiny_cnn"), batch_size=32)
+
+
+def test_a_variant_cannot_be_started_otherwise_than_cold():
+    assert Plan(cold=True, warm=True).warm
+    with pytest.raises(UsageError, match="leave cold out"):
+        Plan(cold=False)
+
+
+@pytest.mark.parametrize("sizes", [8, (0,), (1.5,), (True,), "8"])
+def test_batch_sizes_that_make_no_sense_are_refused(sizes):
+    with pytest.raises(UsageError, match="batch_sizes must be whole numbers above 0"):
+        Plan(batch_sizes=sizes)

@@ -65,7 +65,7 @@ def test_the_text_of_a_variant_is_its_only_text(variant):
         ("compile:mode=default", Variant(Compile())),
         ("compile:dynamic=auto", Variant(Compile())),
         ("compile:options.max_autotune=true", Variant(Compile(options={"max_autotune": True}))),
-        ("compile:options.a=1|2+grad+threads=4", Variant(Compile(options={"a": (1, 2)}), "grad", 4)),
+        ("compile:options.a=1|2+grad+threads=4", Variant(Compile(options={"a": (1, 2)}), "grad", threads=4)),
     ],
 )
 def test_users_may_write(string, variant):
@@ -92,7 +92,7 @@ def test_defaults_are_left_out_of_the_text():
         ("compile:dynamic", ["'dynamic' in 'compile:dynamic' is no setting; write key=value"]),
         ("compile:", ["is no setting; write key=value"]),
         ("compile:mode=max-autotune,mode=default", ["'mode' is given twice"]),
-        ("eager+nograd", ["no modifier 'nograd'", "no_grad, grad, threads=N"]),
+        ("eager+nograd", ["no modifier 'nograd'", "no_grad, grad, train, threads=N"]),
         ("eager+threads", ["no modifier 'threads'", "threads=N"]),
         ("eager+threads=0", ["threads must be a whole number of at least 1, not 0"]),
         ("eager+threads=many", ["threads must be a whole number of at least 1, not 'many'"]),
@@ -229,3 +229,21 @@ def test_code_sets_threads_and_runs_in_the_variants_context():
         "with torch.no_grad():",
         "    output = fast(*inputs)",
     ]
+
+
+def test_a_record_reads_back_with_a_stand_in_for_a_callable():
+    def my_backend(graph, example_inputs):
+        return graph
+
+    text = str(Variant(Compile(backend=my_backend, dynamic=True), grad="no_grad"))
+    read = Variant.read(text)
+    assert str(read) == text
+    with pytest.raises(VariantError, match="my_backend was a Python callable"):
+        read.engine.backend()
+
+
+def test_train_leaves_the_model_in_training_mode():
+    assert Variant.parse("eager+train") == Variant(train=True)
+    assert "model.train()" in Variant(train=True).code()
+    with pytest.raises(VariantError, match="train must be True or False"):
+        Variant(train=1)

@@ -55,9 +55,8 @@ def test_more_noise_never_turns_a_verdict_into_faster_or_slower(interval, noise,
 
 
 @pytest.mark.parametrize("doubt", list(Doubt), ids=lambda doubt: doubt.name)
-def test_every_doubt_carries_a_sentence_with_its_remedy(doubt):
-    assert doubt.value.endswith(".")
-    assert ";" in doubt.value
+def test_every_doubt_says_what_it_means(doubt):
+    assert len(doubt.value.split()) > 2
 
 
 def test_verdicts_are_lower_case_strings():

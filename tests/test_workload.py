@@ -7,10 +7,13 @@ import json
 import pickle
 import sys
 import threading
+import types
 from dataclasses import replace
 
+import cloudpickle
 import pytest
 
+from optkit import by_value
 from optkit.errors import WorkloadError
 from optkit.workload import Workload
 
@@ -215,3 +218,17 @@ def test_sources_of_notebook_cells_travel_along(tmp_path, no_torch, monkeypatch)
     spec = Workload(build, INPUTS).pack(tmp_path)
     with open(spec["payload"], "rb") as file:  # noqa: PTH123
         assert pickle.load(file)["sources"]["<ipython-input-1>"] == cell
+
+
+class _Config(types.ModuleType):
+    """A module of another type, like ``torch._dynamo.config``, which holds what cannot be pickled."""
+
+
+def test_a_function_that_names_a_module_of_another_type_is_sent_with_the_modules_name(tmp_path, monkeypatch):
+    config = _Config("optkit_test_config")
+    config.lock, config.level = threading.Lock(), 1
+    monkeypatch.setitem(sys.modules, config.__name__, config)
+    cell = {"__name__": "__main__", "config": config}
+    exec("def build():\n    return config.level", cell)
+    assert cloudpickle.loads(by_value.dumps(cell["build"]))() == 1
+    assert Workload(cell["build"], (1,)).pack(tmp_path)["payload"]

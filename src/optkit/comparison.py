@@ -8,31 +8,45 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import text
-from optkit.events import Event, PhaseBegan, StudyEnded, StudyStarted, VariantEvent
-from optkit.measurement import COLUMNS, Measurement, ranked
+from optkit import answers, bill, figures, page, stats, svg, text
+from optkit.doubts import Surroundings
+from optkit.events import (
+    Event,
+    MachineRead,
+    PhaseBegan,
+    PhaseEnded,
+    RatesMeasured,
+    StudyEnded,
+    StudyStarted,
+    VariantEvent,
+    WorkCounted,
+)
+from optkit.measurement import Measurement, round_medians
+from optkit.rows import COLUMNS, finite, ranked, row
 from optkit.variant import Variant
-from optkit.verdicts import Verdict
+from optkit.verdicts import Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
+    from plotly.graph_objects import Figure
 
     from optkit.events import EndReason
 
 SCHEMA = 1
-ENDINGS: dict[EndReason, str] = {
-    "rounds": "all rounds are done",
-    "target": "every interval is narrow enough",
-    "budget": "the time budget is used up",
-    "stopped": "it was stopped",
-    "nothing_left": "no variant is left that runs",
-    "baseline_failed": "the baseline failed, so there is nothing to compare with",
-}
+
+
+class Difference(NamedTuple):
+    """How two variants compare: speed-up of the first over the second, its 99 % interval, and the verdict."""
+
+    speedup: float | None
+    interval: tuple[float, float] | None
+    verdict: Verdict
 
 
 class Comparison:
@@ -53,6 +67,8 @@ class Comparison:
         The phase that began last.
     elapsed_s
         Seconds from the beginning of the study to its latest event.
+    surroundings, readings
+        What is known of the machine, and how busy it was each time that was looked at.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -61,6 +77,8 @@ class Comparison:
         self.ended_because: EndReason | None = None
         self.now: PhaseBegan | None = None
         self.elapsed_s = 0.0
+        self.surroundings = Surroundings()
+        self.readings: list[MachineRead] = []
         self._twin = Measurement("twin")
         for event in events:
             self.apply(event)
@@ -72,9 +90,18 @@ class Comparison:
             self._begin(event)
         elif isinstance(event, StudyEnded):
             self._end(event)
+        elif isinstance(event, MachineRead):
+            self.readings = [*self.readings, event]
+            self.surroundings.apply(event)
+        elif isinstance(event, WorkCounted):
+            self.surroundings.work = event
+        elif isinstance(event, RatesMeasured):
+            self.surroundings.rates = self.surroundings.rates | {event.threads: event}
         elif isinstance(event, VariantEvent):
             if isinstance(event, PhaseBegan):
                 self.now = event
+            elif isinstance(event, PhaseEnded):
+                self.surroundings.learn(event)
             target = self._twin if event.twin else self.measurements.get(event.variant)
             if target is not None:
                 target.apply(event)
@@ -82,11 +109,13 @@ class Comparison:
     def _begin(self, event: StudyStarted) -> None:
         self.started = event
         seed = int(event.plan.get("seed", 0))
-        self.measurements = {text: Measurement(text, seed) for text in event.variants}
+        around = self.surroundings = Surroundings.of(event)
+        self.measurements = {text: Measurement(text, seed, surroundings=around) for text in event.variants}
+        around.measurements = self.measurements
         baseline = self.measurements[event.baseline]
         for measurement in self.measurements.values():
             measurement.baseline = baseline
-        self._twin = Measurement(event.baseline, seed, baseline=baseline)
+        self._twin = Measurement(event.baseline, seed, baseline=baseline, surroundings=around)
         baseline.twin = self._twin
 
     def _end(self, event: StudyEnded) -> None:
@@ -111,12 +140,37 @@ class Comparison:
         """How far the ratio of two equal workers strayed from 1; see `Measurement.noise`."""
         return self.baseline.noise if self.baseline else None
 
+    def load(self) -> dict[str, Any]:
+        """Return how busy the machine was before, during and after; None where that could not be read."""
+        first, last = (self.readings[0], self.readings[-1]) if self.readings else (None, None)
+        return {
+            "load_1min_before": first.load_1min if first else None,
+            "load_1min_after": last.load_1min if last else None,
+            "others_cpus": self.surroundings.others_cpus,
+            "visible_cpus": self.surroundings.visible_cpus,
+            "throttled_s": last.throttled_s if last else None,
+            "memory_available_bytes_before": first.memory_available_bytes if first else None,
+        }
+
     def ranked(self) -> list[Measurement]:
         """Return the measurements, lowest median first; those without one last."""
         return ranked(self.measurements.values())
 
-    def best(self) -> Measurement:
+    def best(self, *, max_error: float | None = None, calls: float | None = None, warm: bool = False) -> Measurement:
         """Return the fastest variant that is called faster than the baseline; the baseline if there is none.
+
+        A variant that failed, was not compiled, or whose outputs do not agree with eager's is never best.
+
+        Parameters
+        ----------
+        max_error
+            Largest absolute difference from eager's outputs that is allowed. A variant whose outputs were not compared,
+            because the study was stopped before, is then not allowed either.
+        calls
+            How many calls a process makes in its life. Start-up then counts: of the variants that have surely caught up
+            with the baseline by then, the one that is done first.
+        warm
+            Whether such a process finds a warm cache; needs a study with ``warm=True``.
 
         Raises
         ------
@@ -125,11 +179,43 @@ class Comparison:
         """
         if self.baseline is None:
             raise ValueError("There is no best variant yet: no study has begun.")
-        faster = [
-            m for m in self.measurements.values() if m.verdict == Verdict.FASTER and m.status in ("ok", "stopped")
+        allowed = [
+            m
+            for m in self.measurements.values()
+            if m.verdict == Verdict.FASTER and m.merit > 0 and (max_error is None or m.is_near(max_error))
         ]
-        compiled = [m for m in faster if m.graphs != 0]  # eager's times under another name are not an answer
-        return max(compiled, key=lambda m: m.speedup or 0.0, default=self.baseline)
+        if calls is None:
+            return max(allowed, key=lambda m: m.merit, default=self.baseline)
+        return self._done_first(allowed, calls, warm=warm)
+
+    def _done_first(self, allowed: list[Measurement], calls: float, *, warm: bool) -> Measurement:
+        """Return the variant whose process is the first to be done with so many calls."""
+        assert self.baseline is not None
+        done_s = {self.baseline.variant: self.baseline.cumulative_s(calls, warm=warm)}
+        for m in allowed:
+            latest = m.break_even(warm=warm).high
+            if latest is not None and latest <= calls:
+                done_s[m.variant] = m.cumulative_s(calls, warm=warm)
+        first = min(done_s, key=lambda name: math.inf if done_s[name] is None else done_s[name])  # type: ignore[arg-type, return-value]
+        return self.measurements[first]
+
+    def between(self, variant: str, other: str) -> Difference:
+        """Compare two variants directly, round by round, as each is compared with the baseline.
+
+        Raises
+        ------
+        KeyError
+            If one of them is not in this comparison.
+        """
+        one, two = self.measurements[variant], self.measurements[other]
+        ratios = stats.paired_ratios(round_medians(two.round_samples_s), round_medians(one.round_samples_s))
+        interval = stats.order_interval(ratios, 0.99)
+        if interval is None or self.noise is None:
+            return Difference(stats.median(ratios) if ratios else None, interval, Verdict.INCONCLUSIVE)
+        if self.ended_because is not None:
+            interval = stats.bootstrap_interval(ratios, 0.99, one.seed)
+        interval = stats.stretched(interval, self.baseline.twin_gap if self.baseline else 0.0)
+        return Difference(stats.median(ratios), interval, decide(interval, len(ratios), self.noise))
 
     @property
     def has_answer(self) -> bool:
@@ -142,47 +228,8 @@ class Comparison:
         return f"Median per call: {', '.join(known)}." if known else ""
 
     def answer(self) -> str:
-        """Return the answer in one or two sentences."""
-        baseline = self.baseline
-        if baseline is None or baseline.median_s is None:
-            return self._no_answer()
-        best = self.best()
-        if best is not baseline:
-            low, high = best.interval() or (float("nan"), float("nan"))
-            said = f"{best} is {best.speedup:.2f}× faster than {baseline} ({low:.2f}–{high:.2f})."
-            pays = text.duration(best.first_call_s) if best.first_call_s else "unknown"
-            said = f"{said} Its first call takes {pays}. Outputs were not compared."
-            return " ".join([said, *self._footnotes()])
-        others = [m for m in self.measurements.values() if m is not baseline]
-        undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
-        if self.ended_because is None:
-            return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
-        if undecided:
-            names = " and ".join(map(str, undecided)) if len(undecided) < 3 else f"{len(undecided)} variants"  # noqa: PLR2004
-            said = f"Inconclusive: {names} may or may not beat {baseline}; a larger budget would tell."
-        elif all(m.median_s is None for m in others):
-            return f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
-        else:
-            said = f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
-        return " ".join([said, *self._footnotes()])
-
-    def _footnotes(self) -> list[str]:
-        """Return what must be said beside an answer."""
-        everyone = list(self.measurements.values())
-        missing = [str(m) for m in everyone if m.median_s is None]
-        uncompiled = [str(m) for m in everyone if m.graphs == 0]
-        found = [f"Not measured: {', '.join(missing)}."] if missing else []
-        if uncompiled:
-            found.append(f"torch.compile compiled nothing of this model: {', '.join(uncompiled)}.")
-        if self.baseline is not None and self.baseline.status == "failed":
-            found.append(f"The baseline failed on the way: {self.baseline.reason}")
-        return found
-
-    def _no_answer(self) -> str:
-        if self.ended_because is None:
-            return "Measuring …" if self.started else "Nothing was measured yet."
-        reason = self.baseline.reason if self.baseline else None
-        return f"There is no answer: {reason}" if reason else f"There is no answer: {ENDINGS[self.ended_because]}."
+        """Return the answer in a few sentences."""
+        return answers.answer(self)
 
     def code(self) -> str:
         """Return Python that runs the user's model the best way found."""
@@ -196,7 +243,7 @@ class Comparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a variant with the columns of `to_frame`, in the order of the study."""
-        return [measurement.row() for measurement in self.measurements.values()]
+        return [row(measurement) for measurement in self.measurements.values()]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame, one row a variant in the order of the study; SI units, missing where not measured."""
@@ -211,9 +258,14 @@ class Comparison:
             "schema": SCHEMA,
             "run_id": self.run_id,
             "workload": started.workload if started else None,
-            "environment": started.environment if started else None,
+            "environment": started.environment | self.load() if started else None,
             "plan": started.plan if started else None,
-            "rows": self.rows(),
+            "rows": [finite(one) for one in self.rows()],
+            "remedies": {
+                str(m): {doubt.name: remedy for doubt, remedy in m.remedies.items()} for m in self.measurements.values()
+            },
+            "metrics": {str(m): m.metric for m in self.measurements.values()},
+            "costs": {str(m): bill.record(m) for m in self.measurements.values()},
             "best": str(self.best()) if self.has_answer else None,
             "noise": self.noise,
             "ended_because": self.ended_because,
@@ -225,18 +277,37 @@ class Comparison:
         out = io.StringIO()
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row | {"doubts": "|".join(row["doubts"])} for row in self.rows())
+        writer.writerows(one | {"doubts": "|".join(one["doubts"])} for one in self.rows())
         return _write(out.getvalue(), path)
+
+    def svg(self, name: str, *, warm: bool = False) -> str:
+        """Return one of the charts (`optkit.charts.CHARTS`) as a small SVG file."""
+        return svg.render(self, name, warm=warm, standalone=True)
+
+    def figure(self, name: str, *, warm: bool = False, dark: bool = False) -> Figure:
+        """Return one of the charts (`optkit.charts.CHARTS`) as an interactive plotly figure.
+
+        Parameters
+        ----------
+        name
+            ``"latency"``, ``"speedup"``, ``"break_even"`` or ``"startup"``.
+        warm
+            Of ``"break_even"``: with a warm cache; needs a study with ``warm=True``.
+        dark
+            For a dark page.
+
+        Raises
+        ------
+        UsageError
+            If there is no such chart.
+        """
+        return figures.figure(self, name, warm=warm, dark=dark)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return page.comparison(self)
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.measurements)} variants: {self.answer()}>"
-
-
-def _may_be_faster(measurement: Measurement) -> bool:
-    if measurement.verdict not in (None, Verdict.INCONCLUSIVE) or measurement.graphs == 0:
-        return False
-    interval = measurement.interval()
-    return interval is None or interval[1] > 1
 
 
 def _write(content: str, path: str | Path | None) -> str:

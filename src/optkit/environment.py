@@ -7,13 +7,29 @@ import os
 import platform
 import re
 import shutil
-from dataclasses import asdict, dataclass, replace
+import subprocess
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from optkit import cgroup
+
 PACKAGES = ("torch", "torchvision", "numpy")
+DISABLING = ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE")
+PATHS = {"CXX", "LD_PRELOAD"}
+LONGEST_VALUE = 200
+# fmt: off
+VARIABLES = (
+    *DISABLING, *sorted(PATHS), "TORCHDYNAMO_SUPPRESS_ERRORS", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
+    "OMP_DYNAMIC", "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "KMP_AFFINITY", "KMP_BLOCKTIME",
+    "MKL_NUM_THREADS", "MKL_DYNAMIC", "OPENBLAS_NUM_THREADS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MALLOC_CONF", "CUDA_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_ALLOC_CONF", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+# fmt: on
+"""The only variables whose values are recorded: they decide how fast torch is, and hold no secrets."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,18 @@ class Environment:
         Versions of Python and of the packages that matter.
     scrubbed
         Names of environment variables that workers do not inherit, because they change what is measured.
+    cores
+        Physical cores; None where that is not told.
+    affinity
+        Numbers of the logical CPUs that this process may run on.
+    governor
+        How the kernel chooses the clock rate, e.g. ``"performance"``; empty where that is not told.
+    accelerators
+        ``name``, ``driver`` and ``memory_bytes`` of each NVIDIA accelerator.
+    cpu_flags
+        What the processor says that it can do. Not part of the record.
+    variables
+        Environment variables that decide speed, of those in `VARIABLES`; never the value of any other.
     """
 
     platform: str
@@ -49,6 +77,17 @@ class Environment:
     cxx_compiler: str
     versions: dict[str, str]
     scrubbed: tuple[str, ...] = ()
+    cores: int | None = None
+    affinity: tuple[int, ...] = ()
+    governor: str = ""
+    accelerators: tuple[dict[str, Any], ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    cpu_flags: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def disables_compile(self) -> tuple[str, ...]:
+        """Variables that switch torch.compile off in the user's own processes; workers do not inherit them."""
+        return tuple(name for name in DISABLING if self.variables.get(name) == "1")
 
     @property
     def device(self) -> str:
@@ -66,23 +105,35 @@ class Environment:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
-        return asdict(self) | {"scrubbed": list(self.scrubbed)}
+        lists = {
+            name: list(getattr(self, name)) for name in ("scrubbed", "affinity", "accelerators", "disables_compile")
+        }
+        record = asdict(self) | lists
+        del record["cpu_flags"]
+        return record
 
 
 def detect() -> Environment:
     """Look at this machine (once per process, but for the environment variables, which a notebook can change)."""
-    return replace(_detect(), scrubbed=tuple(sorted(filter(is_scrubbed, os.environ))))
+    return replace(_detect(), scrubbed=tuple(sorted(filter(is_scrubbed, os.environ))), variables=_variables())
 
 
 @cache
 def _detect() -> Environment:
+    affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cuda = _cuda_is_likely()
     return Environment(
         platform=platform.platform(),
         cpu=_cpu_model(),
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        cpu_quota=_cpu_quota(),
+        cpus=len(affinity),
+        cores=_cores(),
+        affinity=tuple(affinity),
+        cpu_flags=_cpu_flags(),
+        governor=_governor(),
+        accelerators=_accelerators() if cuda else (),
+        cpu_quota=cgroup.cpu_quota(),
         memory_bytes=_memory_bytes(),
-        cuda=_cuda_is_likely(),
+        cuda=cuda,
         cxx_compiler=next((name for name in _compilers() if name and shutil.which(name)), ""),
         versions={"python": platform.python_version()} | _versions(),
     )
@@ -91,6 +142,14 @@ def _detect() -> Environment:
 def is_scrubbed(name: str) -> bool:
     """Whether an environment variable is kept from workers: it would silently change what is compiled or cached."""
     return name.startswith(("TORCHINDUCTOR_", "TORCHDYNAMO_", "TORCH_COMPILE_", "TRITON_CACHE_"))
+
+
+def _variables() -> dict[str, str]:
+    """Return those of the allowed variables that are set; of paths only the last part, which names no user."""
+    found = {name: os.environ[name][:LONGEST_VALUE] for name in VARIABLES if name in os.environ}
+    for name in PATHS & found.keys():
+        found[name] = " ".join(Path(part).name for part in re.split(r"[\s:]+", os.environ[name]))[:LONGEST_VALUE]
+    return found
 
 
 def _compilers() -> tuple[str, ...]:
@@ -132,45 +191,50 @@ def _cpu_model() -> str:
     return match[1] if match else platform.processor() or platform.machine()
 
 
-def _cpu_quota() -> float | None:
-    """CPUs granted by the container: the tightest cgroup limit on the way up (version 2, then version 1)."""
-    quotas = []
-    for folder in _cgroup_folders("cpu"):
+def _cpu_flags() -> tuple[str, ...]:
+    """Return what the processor says that it can do."""
+    try:
+        found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
+    except OSError:
+        found = None
+    return tuple(found[1].split()) if found else ()
+
+
+def _cores() -> int | None:
+    """Physical cores: distinct pairs of package and core."""
+    pairs = set()
+    for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
         try:
-            if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text().split()
-            else:
-                quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-                period = (folder / "cpu.cfs_period_us").read_text().strip()
-        except (OSError, ValueError):
+            pairs.add(tuple((folder / name).read_text() for name in ("physical_package_id", "core_id")))
+        except OSError:
+            return None
+    return len(pairs) or None
+
+
+def _governor() -> str:
+    found = set()
+    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
+        try:
+            found.add(path.read_text().strip())
+        except OSError:
             continue
-        if quota not in ("max", "-1"):
-            quotas.append(int(quota) / int(period))
-    return min(quotas, default=None)
+    return "|".join(sorted(found))
+
+
+def _accelerators() -> tuple[dict[str, Any], ...]:
+    """Ask the driver's own tool: asking torch would import it, and take memory of the device."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True).stdout
+        lines = [[part.strip() for part in line.split(",")] for line in told.splitlines()]
+        return tuple(
+            {"name": name, "driver": driver, "memory_bytes": int(mebibytes) * 2**20}
+            for name, driver, mebibytes in lines
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ()
 
 
 def _memory_bytes() -> int:
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for folder in _cgroup_folders("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            try:
-                limits.append(int((folder / name).read_text()))
-            except (OSError, ValueError):
-                continue
-    return min(limits)
-
-
-def _cgroup_folders(controller: str) -> list[Path]:
-    """Return the cgroup folders of this process for a controller, from its own up to the root."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    folders: list[Path] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "" or controller in controllers.split(","):
-            root = Path("/sys/fs/cgroup") / (controller if controllers else "")
-            own = root / path.lstrip("/")
-            folders += [own, *(parent for parent in own.parents if parent == root or root in parent.parents)]
-    return folders
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(physical, cgroup.memory_limit_bytes() or physical)

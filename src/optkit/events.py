@@ -12,11 +12,17 @@ from typing import Any, ClassVar, Literal
 
 from optkit.errors import OptkitError
 
-Phase = Literal["import", "probe", "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds"]
-"""The phases of one variant, in order. `early_calls` are calls 2 and 3."""
+# fmt: off
+Phase = Literal[
+    "import", "probe", "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "reload", "rounds",
+    "throughput", "memory", "checks", "headroom", "warm_start", "confirm",
+]
+# fmt: on
+"""The phases of one variant, in order. `early_calls` are calls 2 and 3; `reload` is another worker of a variant that
+does not fit in memory beside the others; `confirm` repeats some rounds with workers that were forked afresh."""
 
-EndReason = Literal["rounds", "target", "budget", "stopped", "nothing_left", "baseline_failed"]
-"""Why a study ended; `optkit.comparison.ENDINGS` puts each in words."""
+EndReason = Literal["rounds", "target", "decided", "budget", "stopped", "nothing_left", "baseline_failed"]
+"""Why a study ended; `optkit.answers.ENDINGS` puts each in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +56,17 @@ class Event:
         if kind is None:
             raise OptkitError(f"{record.get('event')!r} is no kind of event; known are {', '.join(sorted(cls.kinds))}.")
         try:
-            fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+            fields: dict[str, Any] = {key: _tuples(value) for key, value in values.items()}
             return kind(**fields)
         except TypeError as error:
             raise OptkitError(
                 f"A {kind.__name__} event with other fields than this version of optkit knows."
             ) from error
+
+
+def _tuples(value: Any) -> Any:
+    """Return a list as a tuple, lists within it included; dicts keep theirs."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +116,7 @@ class PhaseBegan(VariantEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEnded(VariantEvent):
-    """A phase that is not made of model calls ended after `seconds`; `details` says what came out of it."""
+    """A phase that is not made of timed calls ended after `seconds`; `details` says what came out of it."""
 
     phase: Phase
     seconds: float
@@ -130,6 +141,191 @@ class FirstCall(VariantEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(VariantEvent):
+    """What torch itself says it has done for the variant, up to now; the latest replaces those before.
+
+    Attributes
+    ----------
+    facts
+        See `optkit.worker.compile_trace.Trace.facts`. A fact that torch does not tell is None, never 0.
+    """
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked(VariantEvent):
+    """The variant's outputs were compared with eager's, after all timing.
+
+    Attributes
+    ----------
+    agreement
+        ``equal``, ``close`` and ``reduced`` pass; ``different``, ``nan``, ``inf``, ``shape``, ``dtype`` and
+        ``structure`` do not; ``nondeterministic`` and ``stateful``: eager's own outputs change, so nothing can be said.
+    max_abs_error
+        Largest absolute difference from eager's outputs; None where there are none to compare.
+    details
+        ``cosine``, ``top1``, ``where`` (path of the worst output), ``why`` (a sentence), ``random`` (a sentence where
+        outputs cannot be repeated), ``state`` (buffers and parameters that calls changed), ``inputs_changed``,
+        ``stateful``, ``metric`` and ``metric_error`` (of the user's ``evaluate``).
+    """
+
+    agreement: str
+    max_abs_error: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileBegan(VariantEvent):
+    """torch began to compile; `compile_id` is its name for it: ``function/number``."""
+
+    compile_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileEnded(VariantEvent):
+    """torch has compiled, or given up.
+
+    Attributes
+    ----------
+    compile_id, function
+        Which compile it was, and of which function.
+    seconds
+        How long it took; None where torch does not say.
+    phases_s
+        Seconds by phase: ``dynamo``, ``aot_autograd``, ``inductor``, ``code_gen``. Each contains those after it: never
+        to be summed. A phase that a cache made unnecessary is missing.
+    reason
+        Why it had to compile again; None for the first of its function.
+    failed
+        What went wrong; None where it went well.
+    """
+
+    compile_id: str
+    function: str
+    seconds: float | None = None
+    phases_s: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThroughputMeasured(VariantEvent):
+    """Calls were made without waiting in between.
+
+    Attributes
+    ----------
+    batch_size
+        Inputs in a call; None for the user's own batches.
+    items, calls, duration_ns
+        Inputs and calls in all, and the time that they took together.
+    """
+
+    batch_size: int | None
+    items: int
+    calls: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryMeasured(VariantEvent):
+    """The most memory that was held while a few more calls were made, after all timing.
+
+    Attributes
+    ----------
+    host_bytes
+        Beyond what an idle worker holds; None where the system does not tell.
+    accelerator_bytes
+        What torch's allocator held of the accelerator; None without one.
+    artifact_bytes
+        What compiling left in the variant's private cache; None where nothing was.
+    """
+
+    host_bytes: int | None = None
+    accelerator_bytes: int | None = None
+    artifact_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCounted(Event):
+    """The least work of one call of the model. See `optkit.worker.work.count`."""
+
+    flops: float
+    read_bytes: float
+    written_bytes: float
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatesMeasured(Event):
+    """What the machine can do at most with so many threads, in a dtype. See `optkit.worker.rates.measure`.
+
+    Attributes
+    ----------
+    flops_per_s
+        Of a matrix product.
+    copy_bytes_per_s, read_bytes_per_s
+        Pairs of a tensor's bytes and the rate at that size, in ascending order.
+    measured_at_unix_s
+        When; it can have been measured before this study and kept.
+    """
+
+    device: str
+    dtype: str
+    threads: int | None
+    flops_per_s: float
+    copy_bytes_per_s: tuple[tuple[int, float], ...]
+    read_bytes_per_s: tuple[tuple[int, float], ...]
+    measured_at_unix_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStarted(VariantEvent):
+    """Another new worker started on the cache that the first one filled.
+
+    Attributes
+    ----------
+    probe_s, build_s, prepare_s
+        Seconds of these phases; `probe_s` is Inductor's look at what is known of the CPU already.
+    durations_ns
+        Calls 1 to 3.
+    facts
+        See `Evidence`; what the caches gave is of interest here.
+    """
+
+    build_s: float
+    prepare_s: float
+    durations_ns: tuple[int, ...]
+    probe_s: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRead(Event):
+    """How busy the machine was, between two turns. See `optkit.machine.Monitor.read`.
+
+    Attributes
+    ----------
+    load_1min
+        The system's load average; None where unreadable.
+    others_cpus
+        CPUs' worth of time that other processes took since the previous reading; None at the first.
+    visible_cpus
+        How many CPUs that is out of.
+    throttled_s
+        Seconds for which the container was held back since the study began; None where unreadable.
+    memory_available_bytes
+        Memory that a further process could have.
+    """
+
+    load_1min: float | None = None
+    others_cpus: float | None = None
+    visible_cpus: int | None = None
+    throttled_s: float | None = None
+    memory_available_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Samples(VariantEvent):
     """Times of consecutive calls.
 
@@ -137,7 +333,7 @@ class Samples(VariantEvent):
     ----------
     kind
         ``early`` (calls 2 and 3), ``settle`` (warming up), ``preliminary`` (three rounds so that a watcher sees a
-        number soon) or ``round`` (the ones the result is made of).
+        number soon), ``round`` (the ones the result is made of) or ``confirm`` (by workers forked afresh).
     first_call
         Number of the first timed call, counted from 1 since the worker began; calls that were made but not timed count.
     calls_per_sample
@@ -148,14 +344,21 @@ class Samples(VariantEvent):
         Counted from 1; None outside rounds.
     steady
         In ``settle``: whether the calls became steady; None where there were too few to tell.
+    compiles
+        How often torch compiled, or tried to, during these calls and the discarded ones before them; None where it
+        does not say.
+    reloaded
+        True where the worker was not kept beside the others, for lack of memory: the round is an ABBA cycle.
     """
 
-    kind: Literal["early", "settle", "preliminary", "round"]
+    kind: Literal["early", "settle", "preliminary", "round", "confirm"]
     first_call: int
     calls_per_sample: int
     durations_ns: tuple[int, ...]
     round_number: int | None = None
     steady: bool | None = None
+    compiles: int | None = None
+    reloaded: bool = False
 
     @property
     def seconds_per_call(self) -> list[float]:
@@ -187,7 +390,9 @@ class VariantFailed(VariantEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantFinished(VariantEvent):
-    """All rounds that this variant was to have are done."""
+    """All rounds that this variant was to have are done; `because` says what ended them."""
+
+    because: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +411,17 @@ Event.kinds.update(
             PhaseBegan,
             PhaseEnded,
             FirstCall,
+            CompileBegan,
+            CompileEnded,
+            Evidence,
             Samples,
+            Checked,
+            ThroughputMeasured,
+            MemoryMeasured,
+            WarmStarted,
+            WorkCounted,
+            RatesMeasured,
+            MachineRead,
             VariantFailed,
             VariantFinished,
             StudyEnded,
@@ -215,17 +430,27 @@ Event.kinds.update(
 )
 
 __all__ = [
+    "Checked",
+    "CompileBegan",
+    "CompileEnded",
     "EndReason",
     "Event",
+    "Evidence",
     "FirstCall",
+    "MachineRead",
+    "MemoryMeasured",
     "Phase",
     "PhaseBegan",
     "PhaseEnded",
+    "RatesMeasured",
     "Samples",
     "StudyEnded",
     "StudyStarted",
+    "ThroughputMeasured",
     "VariantEvent",
     "VariantFailed",
     "VariantFinished",
     "VariantSkipped",
+    "WarmStarted",
+    "WorkCounted",
 ]

@@ -11,13 +11,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from optkit import environment, text
-from optkit.comparison import ENDINGS, Comparison
+from optkit import answers, cells, environment, text
+from optkit.answers import ENDINGS
+from optkit.comparison import Comparison
 from optkit.engines import ENGINES
 from optkit.events import PhaseBegan, StudyEnded
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
 from optkit.study import collect
-from optkit.variant import GRADS, PRESETS, resolve
+from optkit.variant import MODIFIERS, PRESETS, resolve
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from optkit.study import Study
 
 REFRESH_S = 0.5
-BUSY = 0.25
-"""Machine noise above which small differences cannot be told."""
-PIPED_WIDTH = 140
+PIPED_WIDTH = 180
 
 
 class _View:
@@ -52,11 +51,13 @@ class _View:
         if now is None:
             return "starting"
         said = f"{PHASE_WORDS[now.phase]} · {now.variant}"
-        if now.phase == "rounds":
+        if now.phase == "rounds" and (now.round_number or 0) <= (now.round_limit or 0):
             said = f"round {now.round_number} of at most {now.round_limit} · {said}"
         elif now.phase not in TIMED_PHASES:
             said += f" · {time.monotonic() - self.phase_began:.0f} s"
-        return f"{said} · {elapsed:.0f} s of {self.budget_s:g} s"
+        noise = self.comparison.noise
+        known = "" if noise is None else f" · machine noise {noise:.1%}"
+        return f"{said} · {elapsed:.0f} s of {self.budget_s:g} s{known}"
 
 
 class _Ticker:
@@ -136,33 +137,32 @@ def table(comparison: Comparison) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     drawn.add_column("variant", overflow="fold")
     drawn.add_column("verdict", no_wrap=True)
-    for name in ("speed-up", "95 %", "median", "first call", "rounds"):
+    for name in ("speed-up", "95 %", "median", "first call", "start-up", "pays off after", "memory", "rounds"):
         drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("outputs", no_wrap=True)
+    measured = any(m.check is not None and "metric" in m.check.details for m in comparison.measurements.values())
+    if measured:
+        drawn.add_column("evaluate", justify="right", no_wrap=True)
     drawn.add_column("doubts", overflow="fold")
     for measurement in comparison.ranked() if over else comparison.measurements.values():
-        drawn.add_row(*_cells(measurement))
+        drawn.add_row(*_cells(measurement, measured=measured))
     return drawn
 
 
-def _speedup(m: Measurement, interval: tuple[float, float] | None) -> str | Text:
-    if m.speedup is None:
-        return "–"
-    if m.baseline is m or interval is not None:
-        return f"{m.speedup:.2f}×"
-    return Text(f"~{m.speedup:.2f}×", style="dim")
-
-
-def _cells(m: Measurement) -> list[str | Text]:
-    interval = m.interval() if m.speedup is not None and m.baseline is not m else None
-    verdict = m.verdict if m.status in ("ok", "stopped", "running") and m.verdict else m.status
+def _cells(m: Measurement, *, measured: bool) -> list[str | Text]:
     return [
         m.variant,
-        "preliminary" if m.preliminary else str(verdict),
-        _speedup(m, interval),
-        "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
+        cells.verdict(m),
+        cells.speedup(m),
+        cells.interval(m) or "–",
         text.duration(m.median_s),
         text.duration(m.first_call_s),
+        cells.startup(m),
+        cells.break_even(m),
+        cells.memory(m),
         str(m.rounds or "–"),
+        m.agreement or "–",
+        *(["–" if m.metric is None else f"{m.metric:.4g}"] if measured else []),
         "\n".join(doubt.name for doubt in m.doubts),
     ]
 
@@ -170,20 +170,26 @@ def _cells(m: Measurement) -> list[str | Text]:
 def _print_answer(comparison: Comparison, console: Console) -> None:
     console.print()
     console.print(comparison.answer(), style="bold", highlight=False, markup=False)
-    if comparison.noise is not None:
-        said = f"The median ratio of two equal workers lay within {comparison.noise:.1%} of 1 (95 %)."
-        console.print(said, highlight=False, markup=False)
-        if comparison.noise > BUSY:
-            console.print("This machine was too busy to tell small differences; try again when it is quieter.")
+    if known := answers.machine(comparison):
+        console.print(f"{known[0].upper()}{known[1:]}.", highlight=False, markup=False)
     for m in comparison.measurements.values():
         if m.reason:
             place = f" ({PHASE_WORDS[m.failed_phase]})" if m.failed_phase else ""
             console.print(f"{m} {m.status}{place}: {m.reason}", highlight=False, markup=False)
-    doubts = {doubt for m in comparison.measurements.values() for doubt in m.doubts}
-    for doubt in sorted(doubts, key=lambda doubt: doubt.name):
-        console.print(f"{doubt.name}: {doubt.value}", highlight=False, markup=False)
+    _print_doubts(comparison, console)
     if comparison.ended_because is not None:
         console.print(f"The study ended because {ENDINGS[comparison.ended_because]}.", style="dim", highlight=False)
+
+
+def _print_doubts(comparison: Comparison, console: Console) -> None:
+    """Print each remedy once, with the variants that it is for."""
+    whose: dict[tuple[str, str], list[str]] = {}
+    for m in comparison.measurements.values():
+        for doubt, remedy in m.remedies.items():
+            whose.setdefault((doubt.name, remedy), []).append(str(m))
+    for (name, remedy), variants in whose.items():
+        names = "all" if len(variants) == len(comparison.measurements) > 1 else ", ".join(variants)
+        console.print(f"{name} ({names}): {remedy}", highlight=False, markup=False)
 
 
 def print_variants() -> None:
@@ -194,7 +200,7 @@ def print_variants() -> None:
     for name, engine in ENGINES.items():
         console.print(f"  {name:<10}{', '.join(engine.keys()) or 'no settings'}", highlight=False, markup=False)
     console.print("\nModifiers", style="bold")
-    console.print(f"  +{', +'.join(grad for grad in GRADS if grad != 'inference_mode')}, +threads=N", highlight=False)
+    console.print(f"  +{MODIFIERS.replace(', ', ', +')}", highlight=False)
     console.print("\nPresets", style="bold")
     for name, (meaning, _) in PRESETS.items():
         console.print(f"  {name:<14}{meaning}", highlight=False, markup=False)

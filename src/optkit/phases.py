@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TIMED_PHASES = ("settle", "preliminary", "rounds")
+TIMED_PHASES = ("settle", "preliminary", "rounds", "throughput", "confirm")
 """Phases in which calls are timed: whoever watches keeps still."""
 
 PHASE_WORDS: dict[str, str] = {
@@ -14,5 +14,12 @@ PHASE_WORDS: dict[str, str] = {
     "early_calls": "calls 2 and 3",
     "settle": "warming up",
     "preliminary": "first rounds",
+    "reload": "loading again, for lack of memory",
     "rounds": "measuring",
+    "throughput": "measuring throughput",
+    "memory": "measuring memory",
+    "checks": "comparing outputs",
+    "headroom": "measuring what this machine can do",
+    "warm_start": "starting again with a warm cache",
+    "confirm": "confirming with fresh workers",
 }

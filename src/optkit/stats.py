@@ -20,10 +20,24 @@ RESAMPLES = 10_000
 MINIMUM_CALLS = {90: 64, 95: 130, 99: 662}
 """Calls below which a percentile is not given: with fewer, two of them need not lie beyond it (99 % confidence)."""
 
+FEWEST_ROUNDS_WITH_WARMUP, FENCE = 8, 0.02
+FEWEST_VALUES_WITH_OUTLIERS = 10
+
 
 def median(values: Sequence[float]) -> float:
     """Return the median of at least one value."""
     return float(np.median(values))
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the first and the third quartile of at least one value."""
+    low, high = np.percentile(values, [25, 75])
+    return float(low), float(high)
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Return the geometric mean of positive values: the mean that suits ratios."""
+    return math.prod(values) ** (1 / len(values))
 
 
 def paired_ratios(baseline: Mapping[int, float], variant: Mapping[int, float]) -> list[float]:
@@ -57,6 +71,59 @@ def order_interval(values: Sequence[float], confidence: float) -> tuple[float, f
 def percentile(values: Sequence[float], rank: int) -> float | None:
     """Return the 90th, 95th or 99th percentile, or None where there are too few values to tell."""
     return float(np.percentile(values, rank)) if len(values) >= MINIMUM_CALLS[rank] else None
+
+
+def tukey_fences(values: Sequence[float]) -> tuple[float, float]:
+    """Return Q1 - 1.5·IQR and Q3 + 1.5·IQR (Tukey, Exploratory Data Analysis, 1977)."""
+    q1, q3 = np.percentile(values, [25, 75])
+    return float(q1 - 1.5 * (q3 - q1)), float(q3 + 1.5 * (q3 - q1))
+
+
+def count_outliers(values: Sequence[float]) -> int:
+    """Return how many values lie outside Tukey's fences, 0 of fewer than 10. They are counted, never removed."""
+    if len(values) < FEWEST_VALUES_WITH_OUTLIERS:
+        return 0
+    low, high = tukey_fences(values)
+    return sum(not low <= value <= high for value in values)
+
+
+def warmup_rounds(ratios: Sequence[float]) -> int:
+    """Return how many leading rounds are warm-up that remained, given one paired ratio a round, in order.
+
+    Those before the first whose ratio lies within Tukey's fences of the later half of the rounds; at most a quarter of
+    all, and none of fewer than 8. The idea is pyperf's: warm-up values lie beyond Q3 + 1.5·IQR of what follows. The
+    fences are at least 2 % away from the median, so that a very quiet machine drops no rounds for a thousandth.
+    """
+    if len(ratios) < FEWEST_ROUNDS_WITH_WARMUP:
+        return 0
+    later = ratios[len(ratios) // 2 :]
+    low, high = tukey_fences(later)
+    middle = median(later)
+    low, high = min(low, middle * (1 - FENCE)), max(high, middle * (1 + FENCE))
+    for number in range(len(ratios) // 4):
+        if low <= ratios[number] <= high:
+            return number
+    return len(ratios) // 4
+
+
+def stretched(interval: tuple[float, float], by: float) -> tuple[float, float]:
+    """Return an interval of ratios stretched by this much, a difference of logarithms, at both ends."""
+    return interval[0] * math.exp(-by), interval[1] * math.exp(by)
+
+
+def widened(interval: tuple[float, float], *values: float) -> tuple[float, float]:
+    """Return the interval stretched to include the values."""
+    return min([interval[0], *values]), max([interval[1], *values])
+
+
+def pooled_band(ratios: Sequence[float], extra: Sequence[float] = ()) -> float | None:
+    """Return how far the ratio of two equal workers strays from 1, or None where there are too few rounds to tell.
+
+    The largest distance from 1 of the ends of the 95 % interval of the median of `ratios` (order statistics), and of
+    `extra`, the estimates of workers forked afresh.
+    """
+    interval = order_interval(ratios, 0.95)
+    return None if interval is None else max(abs(1 - value) for value in (*interval, *extra))
 
 
 def is_steady(earlier: Sequence[float], later: Sequence[float]) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from optkit import environment
 from optkit.comparison import Comparison
@@ -19,6 +19,7 @@ from optkit.workload import Workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from optkit.estimate import Estimate
     from optkit.events import Event
     from optkit.variant import Variant, VariantLike
 
@@ -39,6 +40,15 @@ class Plan:
         Rounds from which a variant may be finished, and rounds after which the study ends.
     target
         A variant is finished when its 95 % interval lies within this fraction of its speed-up.
+    goal
+        ``"all"``: measure every variant that well. ``"best"``: a variant whose verdict is decided is finished too
+        (looked at after 10, 15 and 20 rounds), so that more of the budget is left for the others.
+    cold
+        Always True: each variant begins with an empty cache of its own, because its first call is measured.
+    warm
+        Whether every variant is started once more at the end, with a new worker that finds the first one's cache.
+    batch_sizes
+        Batch sizes at which throughput is measured, besides that of the inputs.
     compile_limit_s
         Seconds that building, preparing or the first call of one variant may take before it is ended.
     seed
@@ -53,6 +63,10 @@ class Plan:
     budget_s: float = 120.0
     rounds: tuple[int, int] = (20, 30)
     target: float = 0.02
+    goal: Literal["all", "best"] = "all"
+    cold: bool = True
+    warm: bool = False
+    batch_sizes: tuple[int, ...] = ()
     compile_limit_s: float = 600.0
     seed: int = 0
 
@@ -65,6 +79,14 @@ class Plan:
         if not (len(rounds) == 2 and all(type(number) is int for number in rounds) and 1 <= rounds[0] <= rounds[1]):  # noqa: PLR2004
             raise UsageError(f"rounds must be two whole numbers, the first at most the second, not {self.rounds!r}.")
         object.__setattr__(self, "rounds", rounds)
+        if self.goal not in ("all", "best"):
+            raise UsageError(f"goal must be 'all' or 'best', not {self.goal!r}.")
+        if self.cold is not True:
+            raise UsageError("Each variant is started cold, because its first call is measured; leave cold out.")
+        sizes = tuple(self.batch_sizes) if isinstance(self.batch_sizes, tuple | list) else (0,)
+        if not all(type(size) is int and size > 0 for size in sizes):
+            raise UsageError(f"batch_sizes must be whole numbers above 0, e.g. (1, 8), not {self.batch_sizes!r}.")
+        object.__setattr__(self, "batch_sizes", sizes)
 
 
 class Study:
@@ -126,6 +148,28 @@ class Study:
         finally:
             self._run = None
             self._stopping.clear()
+
+    def estimate(self) -> Estimate:
+        """Return about how long the study will take, before it is run; see `Estimate`."""
+        from optkit import estimate
+
+        return estimate.of(self.variants, self.plan, self.environment)
+
+    def skip(self, variant: Variant | str) -> None:
+        """End one variant where it is, from any thread; what was measured of it stays, and the study goes on.
+
+        Raises
+        ------
+        UsageError
+            If the study has no such variant, or it is the baseline, which the others are compared with.
+        """
+        name = str(variant)
+        if name not in map(str, self.variants):
+            names = ", ".join(map(str, self.variants)) or "none"
+            raise UsageError(f"{name!r} cannot be skipped; variants that can are: {names}.")
+        run = self._run
+        if run is not None:
+            run.skip(name)
 
     def stop(self) -> None:
         """End the study, from any thread: every process is gone within two seconds, and what was measured stays.
@@ -191,6 +235,7 @@ def compare(
     device: Any = None,
     call: str | None = None,
     weights: str | None = None,
+    evaluate: Callable[[Any], float] | None = None,
     plan: Plan | None = None,
     **plan_fields: Any,
 ) -> Comparison:
@@ -198,12 +243,12 @@ def compare(
 
     Parameters
     ----------
-    model, inputs, batch_size, shape, device, call, weights
+    model, inputs, batch_size, shape, device, call, weights, evaluate
         See `Workload`; a `Workload` is taken as a model as well.
     variants, plan
         See `Study`.
     plan_fields
-        Fields of `Plan` in place of a plan: ``budget_s``, ``rounds``, ``target``, ``compile_limit_s``, ``seed``.
+        Fields of `Plan` in place of a plan, e.g. ``budget_s=60, warm=True``.
 
     Returns
     -------
@@ -220,11 +265,14 @@ def compare(
     >>> comparison = optkit.compare("resnet18", variants=["compile"], budget_s=60)
     >>> comparison.best()
     """
-    given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    given = {
+        "batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights,
+        "evaluate": evaluate,
+    }  # fmt: skip
     if isinstance(model, Workload) and (inputs is not None or any(given[key] != _DEFAULTS[key] for key in given)):
         raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
     workload = model if isinstance(model, Workload) else Workload(model, inputs, **given)
     return collect(Study(workload, variants, plan, **plan_fields))
 
 
-_DEFAULTS = {"batch_size": 1, "shape": None, "device": None, "call": None, "weights": None}
+_DEFAULTS = {"batch_size": 1, "shape": None, "device": None, "call": None, "weights": None, "evaluate": None}

@@ -85,6 +85,15 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 1e-9:.0f} ns"
 
 
+def size(amount: float) -> str:
+    """Write a number of bytes for people: ``37 MB``, ``1.2 GB`` (powers of ten)."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= scale:
+            value = amount / scale
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"  # noqa: PLR2004
+    return f"{amount:.0f} B"
+
+
 def clock(seconds: float) -> str:
     """Write whole seconds as minutes and seconds: ``2:05``."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

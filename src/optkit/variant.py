@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from optkit import text
 from optkit.engines import ENGINES, Compile, Eager, Engine
 from optkit.engines.compile import MODES
 from optkit.errors import VariantError
+from optkit.html_table import html_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from optkit.environment import Environment
 
 Grad = Literal["inference_mode", "no_grad", "grad"]
 GRADS: tuple[str, ...] = get_args(Grad)
 MOST_THREADS_PER_CPU = 4
-MODIFIERS = "no_grad, grad, threads=N"
+MODIFIERS = "no_grad, grad, train, threads=N"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Variant:
         Settings of a technique, e.g. ``Compile(mode="max-autotune")``.
     grad
         The context that calls are made in: ``"inference_mode"`` (default), ``"no_grad"`` or ``"grad"``.
+    train
+        Leave the model in training mode, with dropout and batch statistics on; otherwise ``eval()`` is called.
     threads
         Number of threads within an operator (`torch.set_num_threads`); None leaves torch's default.
 
@@ -49,6 +53,7 @@ class Variant:
 
     engine: Engine = field(default_factory=Eager)
     grad: Grad = "inference_mode"
+    train: bool = False
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -56,6 +61,8 @@ class Variant:
             raise VariantError(f"engine must be one of optkit.engines, not {self.engine!r}.")
         if self.grad not in GRADS:
             raise VariantError(f"There is no grad context {self.grad!r}; allowed are: {', '.join(GRADS)}.")
+        if type(self.train) is not bool:
+            raise VariantError(f"train must be True or False, not {self.train!r}.")
         if self.threads is not None and (type(self.threads) is not int or self.threads < 1):
             raise VariantError(f"threads must be a whole number of at least 1, not {self.threads!r}.")
 
@@ -63,7 +70,22 @@ class Variant:
         pairs = ",".join(f"{key}={text.dump(value)}" for key, value in self.engine.pairs())
         grad = "" if self.grad == "inference_mode" else f"+{self.grad}"
         threads = "" if self.threads is None else f"+threads={self.threads}"
-        return self.engine.name + (f":{pairs}" if pairs else "") + grad + threads
+        train = "+train" if self.train else ""
+        return self.engine.name + (f":{pairs}" if pairs else "") + grad + train + threads
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Show what is set, and the code that makes it."""
+        set_here = {"engine": self.engine.name} | {key: text.dump(value) for key, value in self.engine.pairs()}
+        modifiers = {"grad": self.grad, "train": text.dump(self.train), "threads": text.dump(self.threads)}
+        code = "\n".join(self.engine.code("model", "forward"))
+        table = html_table((), (set_here | modifiers).items())
+        html = f"<b><code>{escape(str(self))}</code></b>{table}<pre>{escape(code)}</pre>"
+        return {"text/plain": repr(self), "text/html": html}
+
+    @classmethod
+    def read(cls, string: str) -> Variant:
+        """Read the text of a record: like `parse`, but a callable's name gives a stand-in that cannot be called."""
+        return cls._parse(string, stand_ins=True)
 
     @classmethod
     def parse(cls, string: str) -> Variant:
@@ -74,6 +96,10 @@ class Variant:
         VariantError
             If the engine, a key, a value or a modifier is unknown; the message lists the allowed ones.
         """
+        return cls._parse(string, stand_ins=False)
+
+    @classmethod
+    def _parse(cls, string: str, *, stand_ins: bool) -> Variant:
         recipe, *modifiers = text.split(string.strip(), "+")
         name, *settings = text.split(recipe, ":", maximum=1)
         engine = ENGINES.get(name)
@@ -84,7 +110,7 @@ class Variant:
                 f"There is no engine or preset {name!r}.{hint} Engines are: {', '.join(ENGINES)}; "
                 f"presets are: {', '.join(PRESETS)}."
             )
-        pairs = _read_pairs(settings[0], string) if settings else {}
+        pairs = _read_pairs(settings[0], string, stand_ins=stand_ins) if settings else {}
         return cls(engine.from_pairs(pairs), **_read_modifiers(modifiers))
 
     def problems(self, environment: Environment) -> list[str]:
@@ -106,7 +132,7 @@ class Variant:
 
     def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
         """Return Python that runs ``model`` as this variant does, for users to copy; `setup` makes it ready."""
-        lines = ["import torch", setup, ""]
+        lines = ["import torch", setup, *(["model.train()"] if self.train else []), ""]
         if self.threads is not None:
             lines.append(f"torch.set_num_threads({self.threads})")
         lines += self.engine.code("model", method)
@@ -115,20 +141,29 @@ class Variant:
         return "\n".join([*lines, *([call] if context is None else [f"with {context}:", f"    {call}"])])
 
 
-def _read_pairs(settings: str, string: str) -> dict[str, Any]:
+def _stand_in(name: str) -> Callable[..., Any]:
+    def stand_in(*_: Any, **__: Any) -> Any:
+        raise VariantError(f"{name} was a Python callable of the process that measured; it is not here.")
+
+    stand_in.__name__ = name
+    return stand_in
+
+
+def _read_pairs(settings: str, string: str, *, stand_ins: bool) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for item in text.split(settings, ","):
         key, *value = text.split(item, "=", maximum=1)
         if not value:
             raise VariantError(f"{item!r} in {string!r} is no setting; write key=value.")
-        if value[0].endswith("()"):
+        is_callable = value[0].endswith("()")
+        if is_callable and not stand_ins:
             raise VariantError(
                 f"{value[0]} in {string!r} stands for a Python callable and cannot be read back from text; "
                 f"pass optkit.engines.Compile({key}={value[0][:-2]}) instead."
             )
         if key in pairs:
             raise VariantError(f"{key!r} is given twice in {string!r}.")
-        pairs[key] = text.load(value[0])
+        pairs[key] = _stand_in(value[0][:-2]) if is_callable else text.load(value[0])
     return pairs
 
 
@@ -136,8 +171,12 @@ def _read_modifiers(modifiers: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for modifier in modifiers:
         key, *value = text.split(modifier, "=", maximum=1)
+        name: str
+        given: Any
         if modifier in GRADS:
             name, given = "grad", modifier
+        elif modifier == "train":
+            name, given = "train", True
         elif key == "threads" and value:
             name, given = "threads", text.load(value[0])
         else:

@@ -7,6 +7,9 @@ from enum import Enum, StrEnum
 MARGIN = 0.02
 """Ratios within 2 % of 1 are called the same, however sure we are of them."""
 
+LARGEST_SAME = 0.05
+"""Nothing is called the same within more than this, however wide the noise: that would be a claim nobody may make."""
+
 DECIDING_ROUNDS = 20
 FEWEST_DECIDING_ROUNDS = 10
 """A verdict wants 20 rounds; where the budget allows no more, 10 with the doubt TOO_FEW_CALLS."""
@@ -23,11 +26,31 @@ class Verdict(StrEnum):
 
 
 class Doubt(Enum):
-    """A reason not to take a number at face value; the value is its remedy, one sentence."""
+    """A named reason not to take a number at face value; the value says what it means.
 
-    NOT_COMPILED = "torch.compile made no graph of this model, so these are eager's times; compile the original module."
-    NOT_STEADY = "Calls were still changing when the warm-up ended; give a larger budget, or quieten the machine."
-    TOO_FEW_CALLS = "There were fewer rounds than a verdict wants; give a larger budget."
+    The remedy, a sentence made from the settings in use, is in `optkit.Measurement.remedies`.
+    """
+
+    NOT_COMPILED = "nothing was compiled"
+    FELL_BACK = "torch gave up compiling and ran eager"
+    PARTLY_COMPILED = "only pieces were compiled"
+    RECOMPILED = "it compiled again after the first call"
+    CUDAGRAPHS_SKIPPED = "CUDA graphs were asked for and not used"
+    FREEZING_IGNORED = "freezing was asked for and not done"
+    CACHE_BYPASSED = "nothing of the compile is kept for the next start"
+    MODE_IGNORED = "the backend has no modes"
+    NOT_STEADY = "calls were still changing when the warm-up ended"
+    NOISY_MACHINE = "the machine was busy or held back"
+    NOT_INTERLEAVED = "it was not measured beside the others"
+    TOO_FEW_CALLS = "there were fewer rounds than a verdict wants"
+    THREADS_EXCEED_QUOTA = "more threads than CPUs"
+    OUTPUT_DIFFERS = "its outputs are not the model's"
+    NONDETERMINISTIC = "outputs cannot be repeated"
+    STATEFUL = "calls change the model or its inputs"
+
+
+PASSING = ("equal", "close", "reduced")
+"""Agreements with eager's outputs that pass: bit by bit, within tolerance, within that of a reduced precision."""
 
 
 def decide(interval: tuple[float, float], rounds: int, noise: float) -> Verdict:
@@ -50,6 +73,7 @@ def decide(interval: tuple[float, float], rounds: int, noise: float) -> Verdict:
         return Verdict.FASTER
     if high < 1 / (1 + margin):
         return Verdict.SLOWER
-    if low >= 1 / (1 + margin) and high <= 1 + margin:
+    same = min(margin, LARGEST_SAME)
+    if low >= 1 / (1 + same) and high <= 1 + same:
         return Verdict.SAME
     return Verdict.INCONCLUSIVE

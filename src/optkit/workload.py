@@ -13,6 +13,8 @@ from optkit.errors import WorkloadError
 from optkit.zoo import torchvision_models
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optkit.engines.base import Batch
     from optkit.environment import Environment
 
@@ -38,6 +40,9 @@ class Workload:
         Name of the method to measure, e.g. ``"generate"``; None: calling the model itself.
     weights
         Name of torchvision weights such as ``"DEFAULT"``, which are downloaded; None: random weights from a fixed seed.
+    evaluate
+        A function that turns the model's output (of several batches: the list of outputs) into a number, e.g. an
+        accuracy. It is called once for each variant, in its worker, after all timing.
 
     Raises
     ------
@@ -55,7 +60,11 @@ class Workload:
         device: Any = None,
         call: str | None = None,
         weights: str | None = None,
+        evaluate: Callable[[Any], float] | None = None,
     ) -> None:
+        if evaluate is not None and not callable(evaluate):
+            raise WorkloadError(f"evaluate must be a function of the outputs, not {type(evaluate).__name__}.")
+        self.evaluate = evaluate
         self.model = model
         self.is_zoo = isinstance(model, str)
         self.batches = None if inputs is None else _batches(inputs)
@@ -136,6 +145,7 @@ class Workload:
             "device": self.place(environment),
             "call": self.call,
             "weights": self.weights,
+            "evaluate": None if self.evaluate is None else getattr(self.evaluate, "__name__", "evaluate"),
             "code": self._model_code(),
             "inputs_code": self._inputs_code,
         }
@@ -190,10 +200,11 @@ class Workload:
             "payload": None,
             "payload_by_torch": "torch" in sys.modules,
         }
-        if not self.is_zoo or self.batches is not None:
+        if not self.is_zoo or self.batches is not None or self.evaluate is not None:
             payload = {
                 "model": None if self.is_zoo else self.model,
                 "batches": self.batches,
+                "evaluate": self.evaluate,
                 "sources": _cell_sources(),
             }
             path = folder / "workload"
@@ -212,13 +223,13 @@ class Workload:
 
 
 def _dump(payload: Any, path: Path) -> None:
-    import cloudpickle
+    from optkit import by_value  # pickling is for when something is run; importing it takes a while
 
     torch = sys.modules.get("torch")
     if torch is not None:  # tensors then lie in the file as they lie in memory
-        torch.save(payload, path, pickle_module=cloudpickle)
+        torch.save(payload, path, pickle_module=by_value)
     else:
-        path.write_bytes(cloudpickle.dumps(payload))
+        path.write_bytes(by_value.dumps(payload))
 
 
 def _cell_sources() -> dict[str, Any]:

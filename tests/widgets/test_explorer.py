@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 
 import pytest
 
 from optkit.errors import UsageError, VariantError, WorkloadError
-from optkit.events import StudyEnded
+from optkit.estimate import Estimate
+from optkit.events import PhaseBegan, StudyEnded
 from optkit.study import Plan
 from optkit.variant import Variant
 from optkit.widgets import explore
@@ -24,6 +26,7 @@ class Told:
     def __init__(self, events, *, hold=False):
         self.events, self.hold = events, hold
         self.stopped = threading.Event()
+        self.skipped = None
 
     def __iter__(self):
         yield from self.events
@@ -33,6 +36,12 @@ class Told:
 
     def stop(self):
         self.stopped.set()
+
+    def estimate(self):
+        return Estimate(60, 120)
+
+    def skip(self, variant):
+        self.skipped = variant
 
 
 STORY = [started("compile"), *bring_up("eager"), *bring_up("compile", graphs=1), *rounds(20, eager=10, compile=5)]
@@ -77,7 +86,7 @@ def test_what_is_chosen_is_what_is_run(tell):
     explorer.variants.add(explorer.picker.variant)
     explorer.run()
     explorer.wait()
-    workload, variants, plan = asked[0]
+    workload, variants, plan = asked[-1]
     assert (workload.name, workload.batch_size) == ("tiny_transformer", 4)
     assert [str(variant) for variant in variants] == ["compile:backend=eager", "compile"]
     assert (plan.budget_s, plan.seed) == (33, 7)
@@ -290,3 +299,41 @@ def test_a_form_refuses_what_makes_no_sense_and_keeps_what_it_had():
     for name, value in (("budget_s", -5), ("batch_size", 0), ("batch_size", 1.5), ("model", "<b>"), ("colour", "red")):
         form._receive(form, {"op": "set", "name": name, "value": value}, [])
     assert (form.model, form.batch_size, form.budget_s) == ("tiny_cnn", 1, 30)
+
+
+def test_skip_ends_the_variant_that_is_brought_up_and_is_greyed_out_otherwise(tell):
+    bringing = [started("compile"), *bring_up("eager"), PhaseBegan(at_s=2.0, variant="compile", phase="first_call")]
+    tell(bringing, hold=True)
+    explorer = explore("tiny_cnn", variants="compile")
+    assert explorer._skip_button.disabled
+    explorer.run()
+    wait_for(lambda: not explorer._skip_button.disabled)
+    explorer._skip_button.click()
+    assert explorer._study.skipped == "compile"
+    assert explorer._skip_button.disabled
+    explorer.stop()
+    explorer.wait()
+    assert explorer._skip_button.disabled
+
+
+def test_the_charts_stand_below_the_table_when_it_is_over(tell):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants="compile")
+    assert explorer._costs.html == ""
+    explorer.run()
+    explorer.wait()
+    assert explorer._costs.html.count("<svg") == 4
+
+
+def test_before_run_it_says_how_long_it_will_take(tell):
+    tell(WHOLE)
+    assert "It will take about 60 s to 2 min." in explore("tiny_cnn", variants="compile")._answer.html
+
+
+def wait_for(condition):
+    """Wait until another thread has done something; a minute at most."""
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within a minute")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
 
+from optkit.events import Samples
+from optkit.marks import Series
 from optkit.widgets import live
 from optkit.widgets.live import LatencyPlot
-from optkit.widgets.marks import Series
 from stories import ended, started
 
 EAGER, COMPILE = Series("eager", "#767676", "cross"), Series("compile", "#0072B2")
@@ -136,6 +137,16 @@ def test_values_without_a_place_on_a_logarithmic_axis_are_left_out_and_the_other
 def test_points_that_cannot_be_shown_are_refused(plot, browser, name, options, message):
     with pytest.raises(ValueError, match=message):
         plot.append(name, **({"kind": "steady", "first_call_number": 4, "seconds": [0.1]} | options))
+
+
+def test_every_kind_of_samples_is_known_and_those_of_confirming_workers_are_not_drawn(plot, browser):
+    assert set(live.DRAWN_AS) == set(get_args(get_type_hints(Samples)["kind"]))
+    plot.apply(started())
+    common = {"at_s": 1.0, "variant": "eager", "first_call": 3, "calls_per_sample": 1, "durations_ns": (10**9,)}
+    plot.apply(Samples(kind="confirm", round_number=1, **common))
+    plot.apply(Samples(kind="round", round_number=1, **common))
+    plot.flush()
+    assert {kind for _, kind, _ in browser.points} == {"steady"}
 
 
 def test_a_view_that_starts_late_is_sent_everything(plot, browser):

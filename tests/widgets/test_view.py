@@ -71,12 +71,12 @@ def test_preliminary_numbers_are_called_so():
     ]
     html = view.table(story(*early))
     assert "preliminary" in html
-    assert '<span class="optkit-about">~2.00×</span>' in html
+    assert "~2.00×" in html
 
 
 def test_a_doubt_is_a_chip_that_opens_to_its_remedy():
     html = checked(view.table(story(*rounds(3, eager=10, compile=5), *finished("eager", "compile"), ended("budget"))))
-    assert "<summary>TOO_FEW_CALLS</summary><p>There were fewer rounds" in html
+    assert "<summary>TOO_FEW_CALLS</summary><p>It rests on 3 rounds and a verdict wants 20;" in html
     assert re.search(r"<code>compile</code><div class=\"why\"><details", html)  # in the cell of the name, in sight
 
 
@@ -96,7 +96,7 @@ EVIL = '<img src=x onerror="alert(1)">'
 def test_whatever_a_model_or_its_errors_say_is_escaped():
     told = failed(EVIL, details=EVIL)
     html = view.table(Comparison([started(EVIL), *bring_up("eager"), told, ended()]))
-    shown = [html, view.answer(EVIL, code=EVIL), view.head(EVIL, [EVIL], None), view.code(EVIL, EVIL)]
+    shown = [html, view.answer(EVIL, code=EVIL), view.head(EVIL, [EVIL], Comparison()), view.code(EVIL, EVIL)]
     assert not any("<img" in part for part in shown)
 
 

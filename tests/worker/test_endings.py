@@ -13,7 +13,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from optkit import scheduler
+from optkit import crew
 from optkit.comparison import Comparison
 from optkit.engines import Compile
 from optkit.events import PhaseBegan, Samples, StudyEnded
@@ -54,7 +54,7 @@ def begun(tmp_path):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     """Let 20 calls do to warm up."""
-    monkeypatch.setattr(scheduler, "SETTLE_SHARE", 0.0)
+    monkeypatch.setattr(crew, "SETTLE_SHARE", 0.0)
 
 
 def study_of(*variants, **fields):

@@ -16,10 +16,11 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from optkit import scheduler
+from optkit import crew
 from optkit.comparison import Comparison
 from optkit.engines import Compile
 from optkit.events import PhaseBegan
+from optkit.rows import row
 from optkit.study import Study
 from optkit.worker.endings import TAIL_BYTES
 
@@ -111,9 +112,9 @@ HEALTHY = ["eager", "compile:backend=eager", "compile:backend=shout_in_first_cal
 def comparison(mark, private, patch, tmp_path_factory):
     """Measure everything at once, and kill one worker from outside in its second round."""
     flags = tmp_path_factory.mktemp("flags")
-    patch.setattr(scheduler, "PATIENCE_S", 8.0)
-    patch.setattr(scheduler, "PATIENCE", 1.0)
-    patch.setattr(scheduler, "SETTLE_SHARE", 0.0)  # 20 calls to warm up will do
+    patch.setattr(crew, "PATIENCE_S", 8.0)
+    patch.setattr(crew, "PATIENCE", 1.0)
+    patch.setattr(crew, "SETTLE_SHARE", 0.0)  # 20 calls to warm up will do
     variants = [backend_that(harm, phase, str(flags)) for harm, phase in CASES]
     variants += [Compile(backend=failing_to_compile), VICTIM]
     variants += ["compile:backend=eager", backend_that(shout, "first_call", str(flags))]
@@ -149,7 +150,7 @@ def test_what_was_measured_before_the_harm_is_kept(harm, comparison):
     assert len(measurement.early_s) == 2
     assert sorted(measurement.preliminary_samples_s) != []
     assert measurement.median_s > 0
-    assert measurement.row()["rounds"] is None
+    assert row(measurement)["rounds"] is None
 
 
 @pytest.mark.parametrize("name", HEALTHY)

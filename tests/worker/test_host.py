@@ -186,12 +186,13 @@ def test_private_folders_are_for_this_user_only(host, private):
 
 
 @pytest.mark.worker
-def test_a_cache_can_be_kept_and_given_to_later_workers(host):
-    (host.fork("eager").cache / "learnt").write_text("avx2")
-    kept = host.keep(host.workers[-1].cache)
-    worker = host.fork("compile", kept)
+def test_the_cache_of_a_worker_outlives_it_and_is_copied_for_later_ones(host):
+    first = host.fork("eager")
+    (first.cache / "learnt").write_text("avx2")
+    first.end()
+    worker = host.fork("compile", first.cache)
     assert (worker.cache / "learnt").read_text() == "avx2"
-    assert worker.cache != host.workers[-2].cache
+    assert worker.cache != first.cache
 
 
 def counting():

@@ -14,7 +14,7 @@ import optkit
 from optkit.comparison import Comparison
 from optkit.engines import Compile
 from optkit.events import FirstCall, PhaseBegan, PhaseEnded, Samples, StudyEnded, StudyStarted, VariantFinished
-from optkit.measurement import COLUMNS
+from optkit.rows import COLUMNS
 from optkit.study import Study
 from optkit.workload import Workload
 
@@ -80,8 +80,8 @@ def test_the_inputs_are_described(events):
 def test_each_variant_goes_through_its_phases_in_order(events, variant):
     phases = [event.phase for event in of(events, PhaseBegan, variant) if event.phase != "import"]
     once = [phase for phase, _ in itertools.groupby(phases)]
-    expected = ["build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds"]
-    assert once == expected
+    expected = ["build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds", "checks"]
+    assert once in (expected, [*expected, "confirm"])  # one of them was the finalist
     assert phases.count("rounds") == ROUNDS
     assert len(of(events, FirstCall, variant)) == len(of(events, Samples, variant, kind="early")) == 1
 
@@ -97,7 +97,8 @@ def test_time_never_runs_backwards_and_the_ends_are_told(events):
 @pytest.mark.parametrize("variant", NAMES)
 def test_the_calls_of_a_variant_are_numbered_without_overlap(events, variant):
     after = 2  # the first call is over
-    for samples in of(events, Samples, variant):
+    of_first_worker = [samples for samples in of(events, Samples, variant) if samples.kind != "confirm"]
+    for samples in of_first_worker:
         assert samples.first_call >= after
         after = samples.first_call + len(samples.durations_ns) * samples.calls_per_sample
 
@@ -204,6 +205,6 @@ def test_inductor_itself_compiles_and_its_look_at_the_cpu_is_timed_apart(mark, p
     measurement = comparison.measurements["compile"]
     if measurement.status == "skipped":
         pytest.skip(measurement.reason)
-    assert (measurement.status, measurement.graphs, measurement.graph_breaks) == ("ok", 1, 0)
+    assert (measurement.status, measurement.graphs, measurement.facts["graph_breaks"]) == ("ok", 1, 0)
     assert measurement.seconds["probe"] > 0
     assert measurement.first_call_s > measurement.median_s

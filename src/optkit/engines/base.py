@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from optkit.environment import Environment
+    from optkit.verdicts import Doubt
 
 NONE_WORDS = {"mode": "default", "dynamic": "auto"}
 """What the text form calls a setting that is left to torch."""
@@ -36,12 +37,15 @@ class LoadedModel:
         Arguments of the calls that are made in turn; at least one.
     device
         Where model and inputs are, e.g. ``"cpu"`` or ``"cuda:1"``.
+    evaluate
+        The user's function of the outputs that returns a number; None where there is none.
     """
 
     model: Any
     method: str
     batches: tuple[Batch, ...]
     device: str
+    evaluate: Callable[[Any], float] | None = None
 
     @property
     def target(self) -> Callable[..., Any]:
@@ -61,6 +65,9 @@ class Engine(ABC):
     name: ClassVar[str]
     compiles: ClassVar[bool] = False
     """Whether torch.compile is to make graphs of the model; zero graphs then mean that nothing was done."""
+
+    modules: ClassVar[tuple[str, ...]] = ("torch",)
+    """What a process imports for this technique, of what every worker finds imported; part of every start-up time."""
 
     @property
     def probes_cpu(self) -> bool:
@@ -84,6 +91,21 @@ class Engine(ABC):
         """Return sentences: why this cannot, or should not, run here as asked."""
         reason = self.blocked(environment)
         return [] if reason is None else [reason]
+
+    def doubts(self, facts: Mapping[str, Any], *, grad: str, device: str) -> dict[Doubt, str]:
+        """Return what torch's own account says against these settings, each with its remedy.
+
+        Parameters
+        ----------
+        facts
+            See `optkit.worker.compile_trace.Trace.facts`; facts that are None, or missing, say nothing.
+        grad
+            The grad context of the calls.
+        device
+            Where the model was, e.g. ``"cpu"``.
+        """
+        del facts, grad, device
+        return {}
 
     def pairs(self) -> list[tuple[str, Any]]:
         """Return the settings that differ from their defaults, in the order of the fields."""

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optkit import text
+from optkit.engines import compile_doubts
 from optkit.engines.base import Engine, LoadedModel
 from optkit.errors import VariantError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from optkit.environment import Environment
+    from optkit.verdicts import Doubt
 
 BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager", "aot_eager_decomp_partition", "openxla", "tvm")
 """Backends that torch registers itself; `backends()` adds the installed ones."""
@@ -71,6 +73,7 @@ class Compile(Engine):
 
     name: ClassVar[str] = "compile"
     compiles: ClassVar[bool] = True
+    modules: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo", "torch._inductor.compile_fx")
 
     backend: str | Callable[..., Any] = "inductor"
     mode: str | None = None
@@ -147,6 +150,16 @@ class Compile(Engine):
                 if given
             ]
         return found
+
+    @property
+    def wants_cudagraphs(self) -> bool:
+        """Whether the settings ask for CUDA graphs."""
+        by_mode = self.backend == "inductor" and self.mode in ("reduce-overhead", "max-autotune")
+        return self.backend == "cudagraphs" or by_mode or dict(self.options).get("triton.cudagraphs") is True
+
+    def doubts(self, facts: Mapping[str, Any], *, grad: str, device: str) -> dict[Doubt, str]:
+        """Return where torch did not do what these settings ask for."""
+        return compile_doubts.find(self, facts, grad=grad, device=device)
 
     def code(self, model: str, method: str) -> list[str]:
         """Return the lines that compile the model."""

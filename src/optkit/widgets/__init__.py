@@ -1,6 +1,7 @@
 """The widgets: the only place that imports ipywidgets and anywidget."""
 
-from optkit.widgets.explorer import Explorer, explore
+from optkit.widgets.door import explore
+from optkit.widgets.explorer import Explorer
 from optkit.widgets.live import LatencyPlot
 from optkit.widgets.picker import VariantPicker
 from optkit.widgets.variant_list import VariantList

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from optkit import environment
 from optkit.comparison import Comparison
 from optkit.errors import OptkitError, UsageError
-from optkit.events import PhaseBegan, PhaseEnded, Samples, StudyEnded
+from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, Samples, StudyEnded
+from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
 from optkit.study import Plan, Study, check_workload, plan_from
 from optkit.variant import BASELINE
 from optkit.widgets import view
 from optkit.widgets.html import Html
 from optkit.widgets.live import LatencyPlot
-from optkit.widgets.marks import Marks
+from optkit.widgets.parts import as_workload, box, button, machine
 from optkit.widgets.picker import VariantPicker
 from optkit.widgets.settings import SettingsForm
 from optkit.widgets.variant_list import VariantList
 from optkit.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from optkit.events import Event
     from optkit.variant import VariantLike
@@ -71,17 +71,18 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         device: Any = None,
         call: str | None = None,
         weights: str | None = None,
+        evaluate: Callable[[Any], float] | None = None,
         plan: Plan | None = None,
         **plan_fields: Any,
     ) -> None:
         self.plan = plan_from(plan, plan_fields)
-        self._given = {"shape": shape, "device": device, "call": call, "weights": weights}
+        self._given = {"shape": shape, "device": device, "call": call, "weights": weights, "evaluate": evaluate}
         self._given = {name: value for name, value in self._given.items() if value is not None}
         if model is None and inputs is not None:
             raise UsageError("There are inputs without a model; give the model that they are for.")
         if isinstance(model, Workload) and (inputs is not None or batch_size != 1 or self._given):
             raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
-        own = None if model is None else _workload(model, inputs, batch_size, self._given)
+        own = None if model is None else as_workload(model, inputs, batch_size, self._given)
         self._own = own if own is not None and (own is model or not own.is_zoo or inputs is not None) else None
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self.comparison = Comparison()
@@ -90,14 +91,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.picker = VariantPicker()
         self.plot = LatencyPlot(marks=self._marks)
         self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
-        self._title, self._answer, self._progress, self._table = Html(), Html(role="status"), Html(), Html()
-        self._run_button = ipywidgets.Button(
-            description="Run", button_style="primary", tooltip="Measure these variants"
-        )
-        self._stop_button = ipywidgets.Button(
-            description="Stop", disabled=True, tooltip="End the study, keep what is known"
-        )
-        self._add_button = ipywidgets.Button(description="Add", tooltip="Add this variant to the list")
+        self._title, self._answer, self._progress = Html(), Html(role="status"), Html()
+        self._table, self._costs = Html(), Html()
+        self._run_button = button("Run", "Measure these variants", style="primary")
+        self._stop_button = button("Stop", "End the study, keep what is known", disabled=True)
+        self._skip_button = button("Skip", "End the variant that is being brought up, go on with others", disabled=True)
+        self._add_button = button("Add", "Add this variant to the list")
         self._running = False
         self._over = threading.Event()  # not Thread.join: an interrupt of that marks a living thread as ended
         self._over.set()
@@ -109,6 +108,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.add_class("optkit-explorer")
         self._run_button.on_click(lambda _: self._run_clicked())
         self._stop_button.on_click(lambda _: self.stop())
+        self._skip_button.on_click(lambda _: self.skip())
         self._add_button.on_click(lambda _: self._add_clicked())
         self._draw()
 
@@ -116,12 +116,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         heading = Html()
         heading.html = "<h4>Add one</h4>"
         parts = (self.form, self.variants, heading, self.picker, self._add_button)
-        chooser = _box(ipywidgets.VBox, "optkit-card", *parts)
-        controls = _box(ipywidgets.HBox, "optkit-controls", self._progress, self._stop_button, self._run_button)
-        watcher = _box(ipywidgets.VBox, "optkit-card", controls, self.plot)
-        reader = _box(ipywidgets.VBox, "optkit-card", self._table)
-        right = _box(ipywidgets.VBox, "optkit-column", watcher, reader)
-        return [self._title, self._answer, _box(ipywidgets.Box, "optkit-columns", chooser, right)]
+        chooser = box(ipywidgets.VBox, "optkit-card", *parts)
+        controls = box(
+            ipywidgets.HBox, "optkit-controls", self._progress, self._skip_button, self._stop_button, self._run_button
+        )
+        watcher = box(ipywidgets.VBox, "optkit-card", controls, self.plot)
+        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs)
+        right = box(ipywidgets.VBox, "optkit-column", watcher, reader)
+        return [self._title, self._answer, box(ipywidgets.Box, "optkit-columns", chooser, right)]
 
     @property
     def running(self) -> bool:
@@ -176,6 +178,26 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._stop_button.disabled = True
             study.stop()
 
+    def skip(self, variant: VariantLike | None = None) -> None:
+        """End one variant and go on with the others; without a name, the one that is being brought up.
+
+        Raises
+        ------
+        UsageError
+            If the study has no such variant, or it is the baseline.
+        """
+        study, name = self._study, self._brought_up() if variant is None else str(variant)
+        if study is not None and name is not None:
+            self._skip_button.disabled = True
+            study.skip(name)
+
+    def _brought_up(self) -> str | None:
+        """Return the variant that is being brought up; the baseline is nobody's to skip."""
+        now = self.comparison.now
+        if not self.running or now is None or now.phase in TIMED_PHASES or now.variant == str(BASELINE):
+            return None
+        return now.variant
+
     def wait(self) -> Comparison:
         """Block until the study is over and return the comparison; at once when none runs.
 
@@ -198,7 +220,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         return asyncio.to_thread(self.wait).__await__()
 
     def _workload(self) -> Workload:
-        return self._own or _workload(self.form.model, None, self.form.batch_size, self._given)
+        return self._own or as_workload(self.form.model, None, self.form.batch_size, self._given)
 
     def _chosen_plan(self) -> Plan:
         return plan_from(None, {**vars(self.plan), "budget_s": self.form.budget_s})
@@ -252,7 +274,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _refresh(self, event: Event) -> None:
         """Send what is new, seldom: between turns only, and at once when a long phase begins."""
         now = time.monotonic()
-        waiting = isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
+        waiting = isinstance(event, CompileBegan) or (isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES)
         if waiting or isinstance(event, StudyEnded) or now - self._flushed >= FLUSH_S:
             self._flushed = now
             self.plot.flush()
@@ -273,7 +295,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         running = self.running
         comparison = self.comparison
         over = comparison.ended_because is not None
-        self._title.html = view.head(self._name(), [*self._facts, *_machine()], comparison.noise)
+        self._title.html = view.head(self._name(), [*self._facts, *machine()], comparison)
         self._answer.html = self._answer_html(over=over)
         elapsed_s = time.monotonic() - self._began if running else comparison.elapsed_s
         self._progress.html = view.progress(
@@ -286,6 +308,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         shown = view.table(comparison, self._marks) if comparison.measurements else view.placeholder()
         best = view.code(f"Code of {comparison.best()}", comparison.code()) if over and comparison.has_answer else ""
         self._table.html = shown + best
+        self._skip_button.disabled = self._brought_up() is None
+        if not running:  # drawing them takes some milliseconds, which are not to be had between two turns
+            self._costs.html = view.charts(comparison, self._marks) if comparison.has_answer else ""
         self.plot.caption = comparison.summary()
 
     def _answer_html(self, *, over: bool) -> str:
@@ -293,46 +318,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             return view.answer(str(self._error), "bad")
         comparison = self.comparison
         if comparison.started is None:
-            return view.answer(
-                "Choose variants and press Run: each is measured in a process of its own, against eager."
-            )
+            said = "Choose variants and press Run: each is measured in a process of its own, against eager."
+            return view.answer(f"{said} {self._estimate()}".strip())
         won = over and comparison.best() is not comparison.baseline
         tone = "good" if won else "bad" if over and not comparison.has_answer else ""
         return view.answer(comparison.answer(), tone, code=comparison.code() if won else "")
+
+    def _estimate(self) -> str:
+        """Say how long it will take; nothing where what is chosen makes no sense, which Run will tell."""
+        try:
+            study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
+            return f"It will take {study.estimate().said}."
+        except OptkitError:
+            return ""
 
     def _name(self) -> str:
         started = self.comparison.started
         if started is not None:
             return str(started.workload["model"])
         return self._own.name if self._own else "optkit Explorer"
-
-
-def explore(
-    model: Any = None,
-    inputs: Any = None,
-    variants: VariantLike | Iterable[VariantLike] = "recommended",
-    **arguments: Any,
-) -> Explorer:
-    """Return an `Explorer` for a model; without one the user picks it. See `Explorer` for the arguments.
-
-    Examples
-    --------
-    >>> explorer = optkit.explore(model, inputs)
-    >>> explorer  # the last line of a cell shows it
-    """
-    return Explorer(model, inputs, variants, **arguments)
-
-
-def _workload(model: Any, inputs: Any, batch_size: int, given: dict[str, Any]) -> Workload:
-    return model if isinstance(model, Workload) else Workload(model, inputs, batch_size=batch_size, **given)
-
-
-def _box(kind: type[ipywidgets.Box], style: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
-    box = kind(children)
-    box.add_class(style)
-    return box
-
-
-def _machine() -> list[str]:
-    here = environment.detect()
-    return [f"{here.usable_cpus:g} CPUs usable", f"torch {here.versions.get('torch', 'missing')}"]

@@ -20,7 +20,7 @@ import numpy as np
 import traitlets
 
 from optkit.events import FirstCall, Samples, StudyEnded, StudyStarted, VariantEvent
-from optkit.widgets.marks import Marks
+from optkit.marks import Marks
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optkit.events import Event
-    from optkit.widgets.marks import Series
+    from optkit.marks import Series
 
     Points: TypeAlias = NDArray[np.float64]  # shape (2, n): call numbers, seconds
 
@@ -51,8 +51,17 @@ class _Group(NamedTuple):
     stride: int
 
 
-_KINDS: dict[str, Kind] = {"early": "first", "settle": "settle", "preliminary": "settle", "round": "steady"}
-"""How samples are drawn: preliminary rounds are not part of the result, and drawn like the warm-up."""
+DRAWN_AS: dict[str, Kind | None] = {
+    "early": "first",
+    "settle": "settle",
+    "preliminary": "settle",
+    "round": "steady",
+    "confirm": None,
+}
+"""How samples are drawn: preliminary rounds are not part of the result, and drawn like the warm-up.
+
+Those of the confirming workers are not drawn: their calls are numbered from 1 again and are not part of the medians.
+"""
 
 
 class LatencyPlot(anywidget.AnyWidget):
@@ -113,8 +122,10 @@ class LatencyPlot(anywidget.AnyWidget):
         elif isinstance(event, FirstCall):
             self.append(event.variant, "first", 1, [event.duration_ns / 1e9])
         elif isinstance(event, Samples):
-            kind = _KINDS[event.kind]
-            self.append(event.variant, kind, event.first_call, event.seconds_per_call, stride=event.calls_per_sample)
+            kind = DRAWN_AS[event.kind]
+            if kind is not None:
+                times, stride = event.seconds_per_call, event.calls_per_sample
+                self.append(event.variant, kind, event.first_call, times, stride=stride)
 
     def reset(self, series: Iterable[Series]) -> None:
         """Forget all points and show these series, in this order; a name given twice is a `ValueError`."""

@@ -8,8 +8,8 @@ import anywidget
 import traitlets
 
 from optkit import environment
+from optkit.marks import Marks, svg
 from optkit.variant import BASELINE, PRESETS, Variant, VariantLike, resolve
-from optkit.widgets.marks import Marks, svg
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:

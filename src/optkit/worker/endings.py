@@ -31,6 +31,10 @@ class WorkerFailedError(Exception):
         self.raised = raised
 
 
+class SkippedError(WorkerFailedError):
+    """Whoever watches does not want this worker's variant any more."""
+
+
 class Tail:
     """The last bytes of an output, however much there was."""
 

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Self
 from optkit.environment import is_scrubbed
 from optkit.errors import WorkerError
 from optkit.worker import frames
-from optkit.worker.endings import StoppedError, Tail, WorkerFailedError, exit_sentence
+from optkit.worker.endings import SkippedError, StoppedError, Tail, WorkerFailedError, exit_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 START_LIMIT_S = 300.0
 FORK_LIMIT_S = 30.0
@@ -51,6 +51,7 @@ class Worker:
         self.answers: list[dict[str, Any]] = []
         self.exit_status: int | None = None
         self.broken = ""
+        self.unwanted = False
 
     @property
     def cache(self) -> Path:
@@ -58,19 +59,48 @@ class Worker:
         return self.folder / "inductor"
 
     def ask(self, command: dict[str, Any], limit_s: float) -> dict[str, Any]:
-        """Send a command and wait for the answer.
+        """Send a command and wait for the answer; what the worker tells before it is passed over. See `converse`."""
+        conversation = self.converse(command, limit_s)
+        while True:
+            try:
+                next(conversation)
+            except StopIteration as end:
+                answer: dict[str, Any] = end.value
+                return answer
+
+    def converse(self, command: dict[str, Any], limit_s: float) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        """Send a command, yield the news that the worker has before its answer, and return the answer.
 
         Raises
         ------
         WorkerFailedError
             If the worker raised, ended, or did not answer within `limit_s` seconds (it is killed then).
+        SkippedError
+            If `skip` was called.
         StoppedError
             If `Host.stop` was called.
         """
         self.answers.clear()
         with contextlib.suppress(BrokenPipeError):  # then its end is about to be reported
             frames.write(self.commands, command)
-        if not self.host.wait(lambda: bool(self.answers or self.broken) or self.exit_status is not None, limit_s):
+        until = time.monotonic() + limit_s
+        while "news" in (answer := self._next_answer(limit_s, until - time.monotonic())):
+            yield answer["news"]
+        if "error" in answer:
+            self.host.wait(lambda: False, 0)  # what it printed may still lie in the pipe
+            printed = f"\n\nIt printed:\n{self.tail}" if str(self.tail) else ""
+            raise WorkerFailedError(answer["error"], answer["details"] + printed, raised=True)
+        return answer
+
+    def _next_answer(self, limit_s: float, left_s: float) -> dict[str, Any]:
+        def heard() -> bool:
+            return bool(self.answers or self.broken or self.unwanted) or self.exit_status is not None
+
+        is_in_time = self.host.wait(heard, left_s)
+        if self.unwanted:
+            self.end()
+            raise SkippedError("It was skipped.", str(self.tail))
+        if not is_in_time:
             self.end()
             raise WorkerFailedError(f"No answer within {limit_s:.0f} s, so it was ended.", str(self.tail))
         if self.broken:
@@ -78,12 +108,12 @@ class Worker:
             raise WorkerFailedError(self.broken, str(self.tail))
         if not self.answers:
             raise WorkerFailedError(exit_sentence(self.exit_status or 0), str(self.tail))
-        answer = self.answers.pop()
-        if "error" in answer:
-            self.host.wait(lambda: False, 0)  # what it printed may still lie in the pipe
-            printed = f"\n\nIt printed:\n{self.tail}" if str(self.tail) else ""
-            raise WorkerFailedError(answer["error"], answer["details"] + printed, raised=True)
-        return answer
+        return self.answers.pop(0)
+
+    def skip(self) -> None:
+        """Let whoever waits for an answer of this worker wait no longer, from any thread."""
+        self.unwanted = True
+        self.host.wake()
 
     def end(self) -> None:
         """Kill the worker and everything it started."""
@@ -101,7 +131,7 @@ class Host:
         self.folder = Path(tempfile.mkdtemp(prefix="optkit-"))  # mkdtemp: only this user can read it
         self._selector = selectors.DefaultSelector()
         self._stop_r, self._stop_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._selector.register(self._stop_r, selectors.EVENT_READ, self._on_stop)
+        self._selector.register(self._stop_r, selectors.EVENT_READ, self._on_wake)
         self._notices: list[dict[str, Any]] = []
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -109,6 +139,7 @@ class Host:
         self._zygote_gone = False
         self._ready = False
         self._closed = False
+        self._stopped = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -177,15 +208,21 @@ class Host:
         self._watch_replies(replies_r, worker)
         return worker
 
-    def keep(self, cache: Path) -> Path:
-        """Copy an Inductor cache directory, so that later workers can begin with what is in it."""
-        return shutil.copytree(cache, self.folder / "probed")
+    @property
+    def zygote_pid(self) -> int:
+        """Process id of the zygote, whose children the workers are; 0 before `start`."""
+        return 0 if self._zygote is None else self._zygote.pid
 
     def stop(self) -> None:
         """End whatever is going on, from any thread; the thread that waits raises StoppedError."""
+        self._stopped = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the thread that waits look again at what it waits for; may be called from any thread."""
         with self._lock:
             if not self._closed:
-                os.write(self._stop_w, b"s")
+                os.write(self._stop_w, b"w")
 
     def end(self, worker: Worker) -> None:
         """Kill a worker with everything it started, and wait until it is gone."""
@@ -257,8 +294,10 @@ class Host:
             f"The process that starts workers ended or hung; it printed: {self._zygote_tail or 'nothing'}"
         )
 
-    def _on_stop(self) -> None:
-        raise StoppedError
+    def _on_wake(self) -> None:
+        if self._stopped:
+            raise StoppedError
+        os.read(self._stop_r, 4096)
 
     def _on_control(self) -> None:
         assert self._control is not None

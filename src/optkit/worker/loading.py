@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import linecache
+import random
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from torch.utils import _pytree as pytree
 
 from optkit import tiny_models, zoo
 from optkit.engines.base import LoadedModel
 
+if TYPE_CHECKING:
+    from optkit.engines.base import Batch
+
 SEED = 0
+BROUGHT_BY_TORCHVISION = ["torch._dynamo"]
+"""Importing torchvision imports this too; workers find it imported, but every fresh process pays for it."""
 
 
 def load(spec: dict[str, Any], device: str) -> LoadedModel:
-    """Return the model in eval mode and its batches on `device`."""
+    """Return the model and its batches on `device`; in eval mode, unless ``spec["train"]``."""
     payload = _read(spec)
-    torch.manual_seed(SEED)
+    _seed()
     model = payload["model"] if spec["model"] is None else _zoo_model(spec)
     if not isinstance(model, torch.nn.Module):
         model = model()
     if isinstance(model, torch.nn.Module):
-        model = model.eval().to(device)
+        model = model.train(bool(spec.get("train"))).to(device)
     if spec["call"] != "forward" and not callable(getattr(model, spec["call"], None)):
         raise AttributeError(f"the model has no method {spec['call']!r} to call")
-    torch.manual_seed(SEED)
+    _seed()
     batches = payload["batches"] or (tiny_models.example_inputs(spec["model"], spec["batch_size"], _shape(spec)),)
-    return LoadedModel(model, spec["call"], tuple(_move(batch, device) for batch in batches), device)
+    moved = tuple(_move(batch, device) for batch in batches)
+    return LoadedModel(model, spec["call"], moved, device, payload["evaluate"])
+
+
+def _seed() -> None:
+    """Seed every generator that a function which builds a model may draw from, so that all workers build the same."""
+    torch.manual_seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - the generator that models draw from is the global one
+    random.seed(SEED)
 
 
 def describe(loaded: LoadedModel) -> dict[str, Any]:
@@ -40,13 +57,40 @@ def describe(loaded: LoadedModel) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in parameters),
         "device": torch.cuda.get_device_name(loaded.device) if loaded.device.startswith("cuda") else "cpu",
         "threads": torch.get_num_threads(),
+        "modules": BROUGHT_BY_TORCHVISION if "torchvision" in sys.modules else [],
     }
+
+
+def batch_size(batch: Batch) -> int:
+    """Return how many inputs a batch holds: the first dimension of its first tensor that has one, else 1."""
+    for leaf in pytree.tree_leaves(batch):
+        if isinstance(leaf, torch.Tensor) and leaf.dim() > 0:
+            return leaf.shape[0]
+    return 1
+
+
+def resized(batches: tuple[Batch, ...], size: int) -> tuple[Batch, ...]:
+    """Return batches of `size` inputs: tensors that are as long as the batch are repeated, or cut, to that length."""
+
+    def fit(batch: Batch) -> Batch:
+        now = batch_size(batch)
+
+        def one(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.shape[0] != now:
+                return value
+            with torch.inference_mode(False):  # a tensor of another kind would compile once more
+                return value.repeat(-(-size // now), *[1] * (value.dim() - 1))[:size].contiguous()
+
+        fitted: Batch = pytree.tree_map(one, batch)
+        return fitted
+
+    return tuple(fit(batch) for batch in batches)
 
 
 def _read(spec: dict[str, Any]) -> dict[str, Any]:
     """Read the pickled part. The file was written by the process that started us; nobody else can write there."""
     if spec["payload"] is None:
-        return {"model": None, "batches": None}
+        return {"model": None, "batches": None, "evaluate": None}
     if spec["payload_by_torch"]:
         payload = torch.load(spec["payload"], map_location="cpu", mmap=True, weights_only=False)
     else:

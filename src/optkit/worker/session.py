@@ -19,11 +19,12 @@ from typing import Any
 import torch
 
 from optkit import stats
-from optkit.worker import compile_trace, frames, loading
+from optkit.worker import checks, compile_trace, frames, loading, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
 
 REASON_CHARACTERS = 400
 DETAILS_CHARACTERS = 20_000
+MEMORY_CALLS = 3
 WINDOW = 20
 SETTLE_SAMPLES = 300
 SETTLE_LIMIT_S = 30.0
@@ -40,26 +41,39 @@ class Session:
         self.variant: Any = None
         self.loaded: Any = None
         self.watch: Any = None
+        self.trace: compile_trace.Trace | None = None
+        self.spec: dict[str, Any] = {}
         self.typical_ns = 0.0
+        self.idle_bytes: int | None = None
 
     def serve(self) -> None:
         """Answer commands until the other end closes the pipe."""
         threading.Thread(target=_end_with_parent, args=(self.commands,), daemon=True).start()
+        self.idle_bytes = memory.resident_bytes()
         while (command := frames.read(self.commands)) is not None:
             do = getattr(self, f"do_{command.pop('do')}")
             try:
                 reply = do(**command)
             except BaseException as error:  # noqa: BLE001 - SystemExit of the user's model is a result too
                 reply = {"error": shorten(_sentence(error), REASON_CHARACTERS), "details": _traceback(error)}
+            if self.trace is not None:
+                self.trace.tell()
             frames.write(self.replies, reply)
+
+    def _tell(self, news: dict[str, Any]) -> None:
+        """Say something before the answer: what is being compiled."""
+        frames.write(self.replies, {"news": news})
 
     def do_ping(self) -> dict[str, Any]:
         """Say that the worker is ready."""
         return {}
 
-    def do_probe(self, *, compile_one: bool) -> dict[str, Any]:
-        """Let Inductor look at the CPU, into the private cache directory."""
-        return _timed(lambda: compile_trace.probe_cpu(compile_one=compile_one))
+    def do_probe(self, *, compile_one: float | None) -> dict[str, Any]:
+        """Let Inductor look at the CPU, into the private cache directory; say which instructions it chose."""
+        begin = perf_counter()
+        chosen = compile_trace.probe_cpu(compile_one=compile_one)
+        seconds = perf_counter() - begin
+        return {"seconds": seconds, "details": {"instructions": chosen, "headers": compile_trace.header_folder()}}
 
     def do_build(self, workload: dict[str, Any], variant: str, device: str) -> dict[str, Any]:
         """Build the model and place it. `variant` is the path of the pickled Variant."""
@@ -69,12 +83,15 @@ class Session:
         if self.variant.threads is not None:
             torch.set_num_threads(self.variant.threads)
         begin = perf_counter()
-        self.loaded = loading.load(workload, device)
+        self.spec = workload | {"train": self.variant.train}
+        self.loaded = loading.load(self.spec, device)
         return {"seconds": perf_counter() - begin, "details": loading.describe(self.loaded)}
 
     def do_prepare(self) -> dict[str, Any]:
         """Let the engine make the callable, in the variant's grad context, which is never left again."""
         self.contexts.enter_context(CONTEXTS[self.variant.grad]())
+        if self.variant.engine.compiles:
+            self.trace = compile_trace.Trace(self._tell)
         begin = perf_counter()
         function = self.variant.engine.prepare(self.loaded)
         synchronize = _synchronizer(self.loaded.device)
@@ -84,23 +101,66 @@ class Session:
     def do_first_call(self) -> dict[str, Any]:
         """Time the first call, and say what was compiled in it."""
         reply: dict[str, Any] = {"duration_ns": self.watch.one()}
-        if self.variant.engine.compiles:
-            reply |= {"graphs": compile_trace.graphs_compiled(), "graph_breaks": compile_trace.graph_breaks()}
-        return reply
+        if self.trace is not None:
+            self.trace.first_call_ended()
+        return reply | self.do_facts()
+
+    def do_facts(self) -> dict[str, Any]:
+        """Say what torch tells of what it did; None where the engine does not compile."""
+        return {"facts": None if self.trace is None else self.trace.facts()}
+
+    def do_reference(self, path: str) -> dict[str, Any]:
+        """Write this variant's outputs to `path`, for others to be compared with; see whether they can be repeated."""
+        return checks.make_reference(self.spec, self.loaded, self.watch.function, path)
+
+    def do_check(self, path: str) -> dict[str, Any]:
+        """Compare this variant's outputs with those at `path`."""
+        return checks.check(self.spec, self.loaded, self.watch.function, path)
+
+    def do_memory(self) -> dict[str, Any]:
+        """Call a few times more, and say how much memory that takes beyond an idle worker's."""
+        calls = max(MEMORY_CALLS, len(self.loaded.batches))
+        told = memory.peak_during(lambda: self.watch.discard(calls, 0), self.loaded.device)
+        peak, idle = told["peak_bytes"], self.idle_bytes
+        return {
+            "host_bytes": None if peak is None or idle is None else max(peak - idle, 0),
+            "accelerator_bytes": told["accelerator_bytes"],
+        }
+
+    def do_throughput(self, batch_size: int | None, least_s: float) -> dict[str, Any]:
+        """Call without waiting in between, with inputs of this batch size, or the user's own where it is None."""
+        batches = self.loaded.batches if batch_size is None else loading.resized(self.loaded.batches, batch_size)
+        watch = Stopwatch(self.watch.function, batches, _synchronizer(self.loaded.device))
+        calls, duration_ns = watch.pipelined(least_s)
+        items = sum(loading.batch_size(batch) for batch in batches) / len(batches)
+        return {"items": round(items * calls), "calls": calls, "duration_ns": duration_ns}
+
+    def do_work(self) -> dict[str, Any]:
+        """Count the least work of a call, with a model of its own."""
+        return work.count(checks.load_fresh(self.spec, self.loaded.device))
+
+    def do_rates(self, device: str, dtype: str, threads: int | None) -> dict[str, Any]:
+        """Measure what this machine can do at most."""
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return rates.measure(device, dtype)
 
     def do_early_calls(self) -> dict[str, Any]:
         """Time calls 2 and 3; then end Inductor's compile workers."""
+        compiled = self._compiles()
         durations = [self.watch.one(), self.watch.one()]
         compile_trace.end_compile_workers()
         gc.collect()
         gc.freeze()  # what is alive now stays: full collections would otherwise land in some sample
-        return {"first_call": 2, "calls_per_sample": 1, "durations_ns": durations}
+        return self._samples(2, durations, compiled)
 
     def do_settle(self, limit_s: float, least_calls: int) -> dict[str, Any]:
-        """Call until two adjacent windows agree; at most `limit_s` seconds or `least_calls` calls, whichever is more.
+        """Call until two adjacent windows agree and nothing compiled in them.
 
-        `steady` in the answer is None where there were too few calls for two windows.
+        At most `limit_s` seconds or `least_calls` calls, whichever is more. `steady` in the answer is None where there
+        were too few calls for two windows.
         """
+        compiled = self._compiles()
         self.typical_ns = self.watch.try_out()
         is_short = self.typical_ns < SHORT_CALL_NS
         self.watch.sample_calls(block_calls(self.typical_ns) if is_short else 1)
@@ -109,30 +169,45 @@ class Session:
         last = self.watch.calls + least_calls
         samples: list[int] = []
         steady: bool | None = None
+        counted, quiet_from = self._compiles(), 0
         while len(samples) < SETTLE_SAMPLES and (passed := perf_counter() - begin) < SETTLE_LIMIT_S:
             if self.watch.calls >= last and passed >= limit_s:
                 break
             samples.append(self.watch.sample())
-            if len(samples) >= 2 * WINDOW and len(samples) % (WINDOW // 2) == 0:
-                steady = stats.is_steady(samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:])
-                if steady:
-                    break
-        if steady is None and len(samples) >= WINDOW:  # a slow model: what there is, in two halves
+            if len(samples) % (WINDOW // 2) == 0:
+                if (now := self._compiles()) != counted:
+                    counted, quiet_from = now, len(samples)
+                if len(samples) - quiet_from >= 2 * WINDOW:
+                    steady = stats.is_steady(samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:])
+                    if steady:
+                        break
+        if steady is None and len(samples) >= WINDOW and not quiet_from:  # a slow model: what there is, in two halves
             half = len(samples) // 2
             steady = stats.is_steady(samples[:half], samples[-half:])
-        return self._samples(first, samples) | {"steady": steady, "is_short": is_short}
+        return self._samples(first, samples, compiled) | {"steady": steady, "is_short": is_short}
 
     def do_turn(
         self, *, in_blocks: bool, least_calls: int, least_s: float, discard_calls: int, discard_s: float
     ) -> dict[str, Any]:
         """One turn of a round: some calls that do not count, then some that do."""
+        compiled = self._compiles()
         self.watch.sample_calls(block_calls(self.typical_ns) if in_blocks else 1)
         self.watch.discard(discard_calls, discard_s)
         first = self.watch.calls + 1
-        return self._samples(first, self.watch.take(least_calls, least_s))
+        return self._samples(first, self.watch.take(least_calls, least_s), compiled)
 
-    def _samples(self, first: int, samples: list[int]) -> dict[str, Any]:
-        return {"first_call": first, "calls_per_sample": self.watch.calls_per_sample, "durations_ns": samples}
+    def _compiles(self) -> int | None:
+        return None if self.trace is None else self.trace.compiles
+
+    def _samples(self, first: int, samples: list[int], compiled: int | None) -> dict[str, Any]:
+        """Describe samples; `compiled` is how many compiles there had been before their first call."""
+        now = self._compiles()
+        return {
+            "first_call": first,
+            "calls_per_sample": self.watch.calls_per_sample,
+            "durations_ns": samples,
+            "compiles": None if now is None or compiled is None else now - compiled,
+        }
 
 
 def shorten(message: str, characters: int) -> str:
@@ -163,12 +238,6 @@ def _sentence(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     return shorten("".join(traceback.format_exception(error)), DETAILS_CHARACTERS)
-
-
-def _timed(function: Any) -> dict[str, Any]:
-    begin = perf_counter()
-    function()
-    return {"seconds": perf_counter() - begin}
 
 
 def _synchronizer(device: str) -> Any:

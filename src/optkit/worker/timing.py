@@ -94,6 +94,25 @@ class Stopwatch:
                 synchronize()
         return perf_counter_ns() - begin
 
+    def pipelined(self, least_s: float) -> tuple[int, int]:
+        """Call for at least `least_s` seconds without waiting for the device between calls; wait at the end.
+
+        Returns how many calls were made, in whole passes over the batches, and the nanoseconds that all took. One pass
+        before is not timed: inputs of another size may compile there.
+        """
+        function, synchronize = self.function, self.synchronize or (lambda: None)
+        for args, kwargs in self.batches:
+            function(*args, **kwargs)
+        synchronize()
+        calls, begin = 0, perf_counter_ns()
+        until = begin + int(least_s * 1e9)
+        while perf_counter_ns() < until:
+            for args, kwargs in self.batches:
+                function(*args, **kwargs)
+            calls += len(self.batches)
+        synchronize()
+        return calls, perf_counter_ns() - begin
+
     def sample(self) -> int:
         """Take one sample: a call, or a block of them."""
         return self.one() if self.calls_per_sample == 1 else self.block(self.calls_per_sample)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optkit.widgets.marks import BASELINE_MARK, MARKS, SHAPES, Marks
+from optkit.marks import BASELINE_MARK, MARKS, SHAPES, Marks
 
 
 def drawn(marks, holder, *names):

@@ -1,0 +1,159 @@
+"""The answer of a comparison in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optkit import bill, text
+from optkit.verdicts import PASSING, Doubt, Verdict
+
+if TYPE_CHECKING:
+    from optkit.comparison import Comparison
+    from optkit.events import EndReason
+    from optkit.measurement import Measurement
+
+ENDINGS: dict[EndReason, str] = {
+    "rounds": "all rounds are done",
+    "target": "every interval is narrow enough",
+    "decided": "every verdict is decided",
+    "budget": "the time budget is used up",
+    "stopped": "it was stopped",
+    "nothing_left": "no variant is left that runs",
+    "baseline_failed": "the baseline failed, so there is nothing to compare with",
+}
+NAMED_AT_MOST = 2
+NOTHING_LEFT, WORTH_TELLING = 1.2, 10.0
+"""Times the least time of a call: below the first nobody wins anything, above the second the least time says little."""
+
+
+def answer(c: Comparison) -> str:
+    """Return the answer in a few sentences."""
+    baseline = c.baseline
+    if baseline is None or baseline.median_s is None:
+        return _no_answer(c)
+    best = c.best()
+    if best is not baseline:
+        return " ".join([*_praise(c, best), *_footnotes(c)])
+    others = [m for m in c.measurements.values() if m is not baseline]
+    undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
+    if c.ended_because is None:
+        return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
+    if undecided:
+        names = " and ".join(map(str, undecided)) if len(undecided) <= NAMED_AT_MOST else f"{len(undecided)} variants"
+        said = f"Inconclusive: {names} may or may not beat {baseline}; a larger budget would tell."
+    elif all(m.median_s is None for m in others):
+        said = f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
+    else:
+        said = f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
+    return " ".join([said, *_left(baseline), *_footnotes(c)])
+
+
+def machine(c: Comparison) -> str:
+    """Return how noisy the machine is, as far as is known; empty where it is not."""
+    said = []
+    if c.noise is not None:
+        said.append(f"two equal workers agree within {c.noise:.1%}")
+    around = c.surroundings
+    if around.others_cpus is not None:
+        said.append(f"other processes use {around.others_cpus:.1f} of {around.visible_cpus} CPUs")
+    if around.throttled_share:
+        said.append(f"held back {around.throttled_share:.0%} of the time")
+    return ", ".join(said)
+
+
+def agreement(m: Measurement) -> str:
+    """Say in a few words how a variant's outputs compare with eager's; empty where that is not known."""
+    error = None if m.check is None else m.check.max_abs_error
+    words = {
+        None: "",
+        "equal": "equal to eager's",
+        "close": "close to eager's",
+        "reduced": "close to eager's, in lower precision",
+        "different": "different from eager's",
+        "nan": "not a number",
+        "inf": "infinite",
+        "nondeterministic": "cannot be repeated",
+        "stateful": "change from call to call",
+        "failed": "could not be compared",
+    }
+    said = words.get(m.agreement, f"of another {m.agreement} than eager's")
+    return f"{said} (within {error:.1g})" if said and error and m.agreement != "equal" else said
+
+
+def _praise(c: Comparison, best: Measurement) -> list[str]:
+    low, high = best.interval() or (float("nan"), float("nan"))
+    said = [f"{best} is {best.speedup:.2f}× faster than {c.baseline} ({low:.2f}–{high:.2f})."]
+    said.append(f"Its first call takes {text.duration(best.first_call_s)}.")
+    said += _costs(best)
+    words = agreement(best)
+    said.append(f"Its outputs are {words}." if words else "Its outputs were not compared.")
+    if c.ended_because is not None and best.confirmed_speedup is None and not best.reloaded:
+        said.append("No fresh worker has confirmed it; a larger budget would.")
+    rivals = [m for m in c.measurements.values() if m is not best and m.merit > 0 and m.verdict == Verdict.FASTER]
+    tied = [str(m) for m in rivals if c.between(str(best), str(m)).verdict != Verdict.FASTER]
+    if tied and c.ended_because is not None:
+        said.append(f"{_and(tied)} may be as fast.")
+    return said
+
+
+def _costs(best: Measurement) -> list[str]:
+    """Say when a process that starts cold has made up for it, and what is left to win."""
+    even = best.break_even()
+    known = even.low is not None and not even.is_never
+    return [*([f"Started cold, it pays off after {even.said}."] if known else []), *_left(best)]
+
+
+def _left(m: Measurement) -> list[str]:
+    """Say how far a variant is from what this machine can do at most."""
+    found, headroom = bill.floor_s(m), m.headroom
+    if found is None or headroom is None:
+        return []
+    least = f"this machine needs {text.duration(found[0])} for its {found[1]} alone"
+    if headroom <= NOTHING_LEFT:
+        return [f"There is nothing left to win: {least}."]
+    return [f"At most {headroom:.1f}× is left to win: {least}."] if headroom < WORTH_TELLING else []
+
+
+def _footnotes(c: Comparison) -> list[str]:
+    """Return what must be said beside an answer."""
+    everyone = list(c.measurements.values())
+    missing = [str(m) for m in everyone if m.median_s is None]
+    uncompiled = [str(m) for m in everyone if Doubt.NOT_COMPILED in m.doubts]
+    others = [m for m in everyone if m.agreement not in (None, *PASSING) and m is not c.baseline]
+    found = [f"Not measured: {', '.join(missing)}."] if missing else []
+    if c.surroundings.disables_compile and uncompiled:
+        found.append(f"{_and(list(c.surroundings.disables_compile))} is set, so torch.compile does nothing here.")
+    elif uncompiled:
+        found.append(f"torch.compile compiled nothing of this model: {', '.join(uncompiled)}.")
+    found += [
+        f"{m} is {m.speedup:.2f}× as fast, but its outputs are {_faulty(m)}."
+        for m in others
+        if m.verdict == Verdict.FASTER and Doubt.NOT_COMPILED not in m.doubts
+    ]
+    if c.baseline is not None and c.baseline.status == "failed":
+        found.append(f"The baseline failed on the way: {c.baseline.reason}")
+    return found
+
+
+def _faulty(m: Measurement) -> str:
+    if m.agreement in ("nondeterministic", "stateful", "failed"):
+        return "not known to be right"
+    return agreement(m)
+
+
+def _no_answer(c: Comparison) -> str:
+    if c.ended_because is None:
+        return "Measuring …" if c.started else "Nothing was measured yet."
+    reason = c.baseline.reason if c.baseline else None
+    return f"There is no answer: {reason}" if reason else f"There is no answer: {ENDINGS[c.ended_because]}."
+
+
+def _may_be_faster(m: Measurement) -> bool:
+    if m.verdict not in (None, Verdict.INCONCLUSIVE) or m.merit == 0:
+        return False
+    interval = m.interval()
+    return interval is None or interval[1] > 1
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(names) if len(names) <= NAMED_AT_MOST else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,59 @@
+"""What stands in the cells of a row, as plain text, wherever a comparison is shown as a table. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optkit import text
+
+if TYPE_CHECKING:
+    from optkit.measurement import Measurement
+
+
+def verdict(m: Measurement) -> str:
+    """Return the verdict, or why there is none."""
+    if m.status in ("failed", "skipped", "waiting"):
+        return m.status
+    said = str(m.verdict) if m.verdict is not None else m.status
+    if m.preliminary:
+        return "preliminary"
+    return f"{said}, stopped" if m.status == "stopped" and m.verdict is not None else said
+
+
+def speedup(m: Measurement) -> str:
+    """Return the speed-up: with a tilde where there are too few rounds for an interval."""
+    if m.speedup is None:
+        return "–"
+    if m.baseline is m:
+        return "1"
+    return f"{m.speedup:.2f}×" if m.interval() is not None else f"~{m.speedup:.2f}×"
+
+
+def interval(m: Measurement) -> str:
+    """Return the 95 % interval of the speed-up; empty where there is none."""
+    found = None if m.speedup is None or m.baseline is m else m.interval()
+    return "" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
+
+
+def startup(m: Measurement) -> str:
+    """Return the cold start, and the warm one where it was measured."""
+    cold, warm = m.startup(), m.startup(warm=True)
+    if cold is None:
+        return "–"
+    return text.duration(cold.total_s) + (f" / {text.duration(warm.total_s)}" if warm is not None else "")
+
+
+def break_even(m: Measurement) -> str:
+    """Return after how many calls the cold start is paid back."""
+    return "–" if m.baseline is m or m.break_even().low is None else m.break_even().said
+
+
+def memory(m: Measurement) -> str:
+    """Return the most memory that calls take."""
+    return "–" if m.peak_memory_bytes is None else text.size(m.peak_memory_bytes)
+
+
+def outputs(m: Measurement) -> tuple[str, str]:
+    """Return how the outputs agree with eager's, and by how much they differ at most."""
+    error = None if m.check is None else m.check.max_abs_error
+    return m.agreement or "–", "" if error is None else f"{error:.1g}"

@@ -1,0 +1,377 @@
+"""The workers of a run: what each is told, step by step, and the events that its answers stand for.
+
+`optkit.scheduler` decides whose turn it is; how a turn goes is decided here.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from optkit import by_value, machine, probe
+from optkit.errors import WorkerError
+from optkit.events import (
+    Checked,
+    CompileBegan,
+    CompileEnded,
+    Evidence,
+    FirstCall,
+    MemoryMeasured,
+    PhaseBegan,
+    PhaseEnded,
+    Samples,
+    VariantFailed,
+    VariantSkipped,
+)
+from optkit.stats import median
+from optkit.variant import BASELINE
+from optkit.worker.endings import SkippedError, WorkerFailedError
+from optkit.worker.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from optkit.environment import Environment
+    from optkit.events import Event, Phase
+    from optkit.study import Plan
+    from optkit.variant import Variant
+    from optkit.worker.host import Worker
+    from optkit.workload import Workload
+
+TURN_CALLS, TURN_S = 10, 0.1
+FEWEST_TURN_CALLS, LONG_TURN_S = 3, 2.0
+"""A turn is 10 calls and 100 ms; where 10 calls would take over 2 s, as many as fit in that, but at least 3."""
+DISCARD_CALLS, DISCARD_S = 2, 0.02
+SETTLE_CALLS, SETTLE_SHARE = 20, 0.1
+AGAIN_SETTLE_S = 1.0
+"""A worker that was forked for a variant known already settles no longer than this, or than `SETTLE_CALLS` calls."""
+PATIENCE, PATIENCE_S = 30.0, 30.0
+"""A timed phase that takes 30 times as long as expected, and 30 s more, hangs."""
+MEMORY_FACTOR, MEMORY_SPARE_BYTES = 1.5, 256 * 1024 * 1024
+"""A further worker fits where half as much again as the largest so far is free, and this: compiling needs some too."""
+
+
+@dataclass
+class Member:
+    """A variant that takes part, with its worker."""
+
+    variant: Variant
+    twin: bool = False
+    worker: Worker | None = None
+    cache: Path | None = None
+    call_s: float = 0.0
+    start_s: float = 0.0
+    seeded_bytes: int = 0
+    is_short: bool = False
+    finished: bool = False
+    postponed: bool = False
+    unwanted: bool = False
+
+    def skip(self) -> None:
+        """Have it end where it is, from any thread."""
+        self.unwanted = True
+        worker = self.worker
+        if worker is not None:
+            worker.skip()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The fields by which its events name it."""
+        return {"variant": str(self.variant), "twin": self.twin}
+
+
+@dataclass
+class Crew:
+    """Everything that talks with workers. `began` is the monotonic time at which the study began."""
+
+    workload: Workload
+    plan: Plan
+    environment: Environment
+    device: str
+    members: int
+    began: float = field(default_factory=time.monotonic)
+    host: Host = field(default_factory=Host)
+    in_blocks: bool = False
+    _spec: dict[str, Any] = field(default_factory=dict)
+    _probed: Path | None = None
+    _largest_bytes: int = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def pack(self) -> None:
+        """Write what workers need to build the model."""
+        self._spec = self.workload.pack(self.host.folder)
+
+    def start(self) -> dict[str, float]:
+        """Start the process that forks workers; return the seconds that each of its imports took."""
+        return self.host.start()
+
+    def has_room(self) -> bool:
+        """Whether one more worker, like the largest so far, fits in memory."""
+        free = machine.available_memory_bytes()
+        return free is None or free >= MEMORY_FACTOR * self._largest_bytes + MEMORY_SPARE_BYTES
+
+    def bring_up(self, member: Member) -> Iterator[Event]:
+        """Fork a worker and take it through the phases up to steady calls."""
+        phase: Phase = "probe"
+        try:
+            if self._probed is None and self._probes(member):
+                yield from self._learn_cpu(member)
+            begin = time.monotonic()
+            worker = self._fork(member, self._probed)
+            for phase, command in self._steps(member, worker):
+                if phase == "settle":
+                    member.start_s = time.monotonic() - begin
+                yield self.phase(member, phase)
+                answer = yield from self.talk(member, {"do": phase, **command}, self._limit_s(member, phase))
+                yield from self._answered(member, phase, answer)
+            self._largest_bytes = max(self._largest_bytes, machine.private_bytes(worker.pid))
+        except WorkerFailedError as error:
+            yield self.failed(member, phase, error)
+        except WorkerError as error:  # no worker can be had any more; what was measured stays
+            yield self.failed(member, phase, WorkerFailedError(str(error), ""))
+
+    def bring_up_again(self, member: Member, phase: Phase) -> Iterator[Event]:
+        """Fork a fresh worker for a variant that was measured before, from the cache of its first; one event a phase.
+
+        The old worker is ended. What the fresh one compiles or warms up is no news, and no samples come of it.
+        """
+        yield self.phase(member, phase)
+        self.rest(member)
+        begin = time.monotonic()
+        try:
+            for _ in self.start_again(member, settle=True):
+                pass
+        except WorkerFailedError as error:
+            yield self.failed(member, phase, error)
+        except WorkerError as error:
+            yield self.failed(member, phase, WorkerFailedError(str(error), ""))
+        else:
+            yield PhaseEnded(at_s=self.elapsed_s, phase=phase, seconds=time.monotonic() - begin, **member.names)
+
+    def start_again(self, member: Member, *, settle: bool = False) -> Iterator[tuple[Phase, dict[str, Any]]]:
+        """Fork a worker from the cache of a variant's first; yield each phase with the worker's answer."""
+        worker = self._fork(member, member.cache or self._probed)
+        for step, command in self._steps(member, worker):
+            if step == "settle" and not settle:
+                return
+            again = command | {"limit_s": AGAIN_SETTLE_S} if step == "settle" else command
+            yield step, worker.ask({"do": step, **again}, self._limit_s(member, step))
+
+    def _fork(self, member: Member, seed_cache: Path | None) -> Worker:
+        if member.unwanted:  # before it had a worker that could be ended
+            raise SkippedError("It was skipped.", "")
+        worker = member.worker = self.host.fork(member.variant.engine.name, seed_cache)
+        member.seeded_bytes = _size(worker.cache)
+        return worker
+
+    def talk(self, member: Member, command: dict[str, Any], limit_s: float) -> Generator[Event, None, dict[str, Any]]:
+        """Ask a member's worker; yield what it tells of its compiles meanwhile, and return its answer."""
+        assert member.worker is not None
+        conversation = member.worker.converse(command, limit_s)
+        while True:
+            try:
+                news = next(conversation)
+            except StopIteration as end:
+                answer: dict[str, Any] = end.value
+                return answer
+            yield self._told(member, news)
+
+    def _told(self, member: Member, news: dict[str, Any]) -> Event:
+        fields: dict[str, Any] = {"at_s": self.elapsed_s, **member.names}
+        if news["compile"] == "began":
+            return CompileBegan(**fields, compile_id=news["id"])
+        told = {key: news[key] for key in ("function", "seconds", "phases_s", "reason", "failed")}
+        return CompileEnded(**fields, compile_id=news["id"], **told)
+
+    def again_s(self, member: Member) -> float:
+        """Return about how many seconds `bring_up_again` will take."""
+        return member.start_s + max(AGAIN_SETTLE_S, SETTLE_CALLS * member.call_s)
+
+    def turn_s(self, member: Member) -> float:
+        """Return about how many seconds a turn of the member takes."""
+        calls = DISCARD_CALLS + max(FEWEST_TURN_CALLS, min(TURN_CALLS, LONG_TURN_S / max(member.call_s, 1e-9)))
+        return max(DISCARD_S + TURN_S, calls * member.call_s)
+
+    def rest(self, member: Member) -> None:
+        """End the member's worker, and keep what it compiled for the next one."""
+        if member.worker is not None:
+            if member.cache is None:
+                member.cache = member.worker.cache
+            member.worker.end()
+            member.worker = None
+
+    def turn(self, member: Member, phase: Phase, number: int, *, reloaded: bool = False) -> Iterator[Event]:
+        """Let a member make the calls of one round."""
+        command = {
+            "do": "turn",
+            "in_blocks": self.in_blocks,
+            "least_calls": max(FEWEST_TURN_CALLS, min(TURN_CALLS, math.ceil(LONG_TURN_S / member.call_s))),
+            "least_s": TURN_S,
+            "discard_calls": DISCARD_CALLS,
+            "discard_s": DISCARD_S,
+        }
+        try:
+            answer = yield from self.talk(member, command, self._limit_s(member, phase))
+        except WorkerFailedError as error:
+            yield self.failed(member, phase, error)
+            return
+        yield Samples(
+            at_s=self.elapsed_s,
+            kind={"preliminary": "preliminary", "confirm": "confirm"}.get(phase, "round"),  # type: ignore[arg-type]
+            round_number=number,
+            reloaded=reloaded,
+            **_calls(answer),
+            **member.names,
+        )
+
+    @property
+    def _reference(self) -> Path:
+        return self.host.folder / "reference"
+
+    def examine(self, member: Member) -> Iterator[Event]:
+        """Ask what memory it takes and what torch did, and compare outputs with eager's.
+
+        The first eager worker that is asked writes those. A failure here takes nothing from what was measured; it is
+        reported as an agreement of its own, ``failed``.
+        """
+        if not member.twin:
+            yield from self._weigh(member)
+        if member.worker is None:
+            return
+        yield self.phase(member, "checks")
+        has_reference = self._reference.exists()
+        try:
+            if (facts := member.worker.ask({"do": "facts"}, PATIENCE_S)["facts"]) is not None:
+                yield Evidence(at_s=self.elapsed_s, facts=facts, **member.names)
+            if not has_reference and member.variant != BASELINE:
+                return  # both eager workers are gone; then nobody knows what the outputs should be
+            command = {"do": "check" if has_reference else "reference", "path": str(self._reference)}
+            answer = member.worker.ask(command, self.plan.compile_limit_s)
+        except WorkerFailedError as error:
+            why = f"Its outputs could not be compared: {error.reason}"
+            answer = {"agreement": "failed", "details": {"why": why}}
+            if not error.raised:
+                member.worker = None
+        yield Checked(at_s=self.elapsed_s, **answer, **member.names)
+
+    def _weigh(self, member: Member) -> Iterator[Event]:
+        """Measure the memory that calls take, before anything else is loaded in the worker."""
+        assert member.worker is not None
+        yield self.phase(member, "memory")
+        try:
+            answer = member.worker.ask({"do": "memory"}, self._limit_s(member, "rounds"))
+        except WorkerFailedError as error:
+            if isinstance(error, SkippedError):
+                yield self.failed(member, "memory", error)
+            elif not error.raised:
+                member.worker = None
+            return
+        left = _size(member.worker.cache) - member.seeded_bytes
+        yield MemoryMeasured(at_s=self.elapsed_s, artifact_bytes=left if left > 0 else None, **answer, **member.names)
+
+    def phase(self, member: Member, phase: Phase, number: int | None = None) -> PhaseBegan:
+        """Say that a phase begins."""
+        limit = self.plan.rounds[1] if phase == "rounds" else None
+        return PhaseBegan(at_s=self.elapsed_s, phase=phase, round_number=number, round_limit=limit, **member.names)
+
+    def failed(self, member: Member, phase: Phase, error: WorkerFailedError) -> VariantFailed | VariantSkipped:
+        """End the member's worker; the others go on without it."""
+        if member.worker is not None:
+            member.worker.end()
+            member.worker = None
+        if isinstance(error, SkippedError):
+            return VariantSkipped(at_s=self.elapsed_s, reason="You skipped it.", **member.names)
+        return VariantFailed(
+            at_s=self.elapsed_s,
+            phase=phase,
+            reason=error.reason,
+            details=error.details,
+            raised=error.raised,
+            **member.names,
+        )
+
+    def _probes(self, member: Member) -> bool:
+        return member.variant.engine.probes_cpu and self.device == "cpu"
+
+    def _learn_cpu(self, member: Member) -> Iterator[Event]:
+        """Have Inductor's look at this CPU, learnt now or kept from before; later workers begin with its files."""
+        known = probe.kept(self.host, self.environment)
+        if known is None:
+            yield self.phase(member, "probe")
+            known = probe.learn(self.host, self.environment, self.plan.compile_limit_s)
+        self._probed = known.cache
+        yield PhaseEnded(
+            at_s=self.elapsed_s, phase="probe", seconds=known.seconds, details=known.details, **member.names
+        )
+
+    def _steps(self, member: Member, worker: Worker) -> Iterator[tuple[Phase, dict[str, Any]]]:
+        """Yield the phases of one variant with what the worker has to be told."""
+        if self._probes(member):
+            yield "probe", {"compile_one": None}
+        path = worker.folder / "variant"
+        path.write_bytes(by_value.dumps(member.variant))
+        yield "build", {"workload": self._spec, "variant": str(path), "device": self.device}
+        yield "prepare", {}
+        yield "first_call", {}
+        yield "early_calls", {}
+        share = SETTLE_SHARE * self.plan.budget_s / self.members
+        yield "settle", {"limit_s": share, "least_calls": SETTLE_CALLS}
+
+    def _limit_s(self, member: Member, phase: Phase) -> float:
+        """Seconds until a phase is taken to hang."""
+        expected_s = member.call_s * (TURN_CALLS + 2 * self.workload.batch_count)
+        if phase in ("preliminary", "rounds", "confirm"):
+            return PATIENCE_S + PATIENCE * expected_s
+        if phase == "settle":  # another batch may compile there
+            return self.plan.compile_limit_s + PATIENCE_S + PATIENCE * expected_s
+        return self.plan.compile_limit_s
+
+    def _answered(self, member: Member, phase: Phase, answer: dict[str, Any]) -> Iterator[Event]:
+        """Turn a worker's answer into the events that it stands for."""
+        fields: dict[str, Any] = {"at_s": self.elapsed_s, **member.names}
+        if phase == "first_call":
+            facts = answer["facts"]
+            known = facts or {}
+            yield FirstCall(
+                **fields,
+                duration_ns=answer["duration_ns"],
+                graphs=known.get("graphs"),
+                graph_breaks=known.get("graph_breaks"),
+            )
+            if facts is not None:
+                yield Evidence(**fields, facts=facts)
+        elif phase in ("probe", "build", "prepare"):
+            details = {} if phase == "probe" else answer.get("details", {})
+            yield PhaseEnded(**fields, phase=phase, seconds=answer["seconds"], details=details)
+        else:
+            samples = Samples(
+                **fields,
+                kind="early" if phase == "early_calls" else "settle",
+                steady=answer.get("steady"),
+                **_calls(answer),
+            )
+            member.call_s = median(samples.seconds_per_call)
+            member.is_short = bool(answer.get("is_short"))
+            yield samples
+
+
+def _calls(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of `Samples` that a worker's answer about calls holds."""
+    return {
+        "first_call": answer["first_call"],
+        "calls_per_sample": answer["calls_per_sample"],
+        "durations_ns": tuple(answer["durations_ns"]),
+        "compiles": answer["compiles"],
+    }
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,62 @@
+"""How long a study will take, said before it is run. Coarse: nobody knows how long a model compiles. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from optkit import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optkit.environment import Environment
+    from optkit.study import Plan
+    from optkit.variant import Variant
+
+IMPORT_S, PROBE_S = (3.0, 10.0), (8.0, 25.0)
+START_S = {"eager": (0.5, 3.0), "graph": (1.0, 10.0), "inductor": (4.0, 45.0), "autotuned": (8.0, 180.0)}
+"""Seconds from a worker to its steady calls, by what it has to do: seen on two shared CPUs, tiny models to ResNets."""
+AFTER_S = (1.5, 6.0)
+"""Seconds a variant for throughput, memory and checks; the warm start is about as long as half a cold one at most."""
+
+
+class Estimate(NamedTuple):
+    """Seconds of the whole study: at least, and at most as far as models of usual size go."""
+
+    low_s: float
+    high_s: float
+
+    @property
+    def said(self) -> str:
+        """The estimate in words."""
+        low, high = (_minutes(seconds) for seconds in self)
+        return f"about {high}" if low == high else f"about {low} to {high}"
+
+
+def of(variants: Sequence[Variant], plan: Plan, environment: Environment) -> Estimate:
+    """Return the estimate: the budget, or what starting takes where that is more, and the passes after it."""
+    ends = []
+    for end in (0, 1):
+        starts = [START_S["eager"][end]] * 2 + [START_S[_kind(variant)][end] for variant in variants]
+        probing = any(variant.engine.probes_cpu for variant in variants) and not probe.is_kept(environment)
+        begun_s = IMPORT_S[end] + sum(starts) + (PROBE_S[end] if probing else 0.0)
+        # Rounds end at the budget, or before it where all is decided; whatever was started late goes past it.
+        rounds_s = max(plan.budget_s if end else min(plan.budget_s, 2 * begun_s), begun_s)
+        warm_s = 0.5 * sum(starts) if plan.warm else 0.0
+        ends.append(rounds_s + (1 + len(variants)) * AFTER_S[end] + warm_s)
+    return Estimate(*ends)
+
+
+def _kind(variant: Variant) -> str:
+    engine = variant.engine
+    if not engine.compiles:
+        return "eager"
+    if not engine.probes_cpu:
+        return "graph"
+    return "autotuned" if "autotune" in str(variant) else "inductor"
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:  # noqa: PLR2004
+        return f"{round(seconds, -1):.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,0 +1,26 @@
+"""A plain HTML table that looks the same wherever a notebook is read: no style sheet, every text escaped. Pure."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+CELL = "padding:.2em .8em;text-align:{};border-bottom:1px solid rgba(128,128,128,.3)"
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; without a head, one of names and values. It scrolls sideways where it does not fit."""
+    # Numbers are aligned to the right; a table of names and values holds words.
+    styles = [CELL.format("right" if column and head else "left") for column in range(max(len(head), 8))]
+    top = "".join(f'<th style="{style}">{escape(title)}</th>' for style, title in zip(styles, head, strict=False))
+    body = "".join(
+        "".join(
+            ["<tr>", *(f'<td style="{styles[min(i, 7)]}">{escape(cell)}</td>' for i, cell in enumerate(row)), "</tr>"]
+        )
+        for row in rows
+    )
+    inner = f"<tr>{top}</tr>{body}" if top else body
+    return f'<div style="overflow-x:auto"><table style="border-collapse:collapse">{inner}</table></div>'

@@ -1,0 +1,286 @@
+"""Check, in a worker and after all timing, whether a variant's outputs are those of eager.
+
+Everything is compared on models and inputs that are loaded anew, since those that were timed have been called thousands
+of times. Also under inference_mode nothing is loaded as inference tensors: a compiled function has not seen any before
+and would compile again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import random
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from optkit.worker import agreement, leaves, loading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from optkit.engines.base import Batch, LoadedModel
+    from optkit.worker.leaves import Leaves
+
+Details = dict[str, Any]
+
+SEED, OTHER_SEED = 0, 1
+REASON_CHARACTERS = 400
+DIFFERENT_WEIGHTS = "Building the model twice gave different weights; seed what it draws them from."
+DIFFERENT_RUNS = "Two runs of eager with the same seed gave different outputs; ask torch for deterministic algorithms."
+DRAWS = "Eager draws random numbers: another seed gave other outputs; switch its randomness off."
+UNREPEATABLE = "Two runs of this variant with the same seed gave different outputs, so it cannot be relied upon."
+
+
+def make_reference(spec: Details, timed: LoadedModel, function: Callable[..., Any], path: str) -> Details:
+    """Write eager's outputs to `path`, and say whether they can be repeated.
+
+    Parameters
+    ----------
+    spec
+        What `Workload.pack` returned.
+    timed
+        The model and the batches that were called in the timing.
+    function
+        What was timed; eager itself here, so the fresh model is called instead of it.
+    path
+        Where `check` finds the outputs.
+
+    Returns
+    -------
+    dict
+        ``agreement``: ``nondeterministic``, ``stateful``, ``nan``, ``inf`` or ``equal`` (where nothing can be
+        compared: ``structure``); ``max_abs_error``; ``details``.
+    """
+    del function
+    fresh = load_fresh(spec, timed.device)
+    details = _changes(spec, timed, fresh)
+    outputs: list[Any] = []
+    first = _run(fresh.target, fresh.batches, keep=outputs if timed.evaluate else None)
+    details |= _metric(timed, outputs)
+    details |= _repeatability(spec, fresh, first)
+    flags = {name: bool(details.get(name)) for name in ("random", "stateful")}
+    leaves.save(first, flags, path)
+    itself = agreement.combine([agreement.compare(one, one) for one in first])
+    reason = _reason(flags)
+    error = itself.max_abs_error if reason is None else None
+    return {"agreement": reason or itself.status, "max_abs_error": error, "details": details | _shown(itself, first)}
+
+
+def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path: str) -> Details:
+    """Compare a variant's outputs with those at `path`.
+
+    Parameters
+    ----------
+    spec
+        What `Workload.pack` returned.
+    timed
+        The model and the batches that were called in the timing; its state is put back to what it was at first.
+    function
+        What was timed.
+    path
+        What `make_reference` wrote.
+
+    Returns
+    -------
+    dict
+        ``agreement``: see `optkit.worker.agreement.Agreement`; or, where the outputs do not agree, the reason why that
+        says nothing: ``nondeterministic`` or ``stateful``, as eager is. ``max_abs_error``, ``details``.
+    """
+    reference, flags = leaves.load(path)
+    fresh = load_fresh(spec, timed.device)
+    details = _changes(spec, timed, fresh)
+    outputs: list[Any] = []
+    _restore(timed, fresh)
+    first = _run(function, fresh.batches, keep=outputs if timed.evaluate else None)
+    details |= _metric(timed, outputs)
+    outputs.clear()
+    _restore(timed, fresh)
+    again = _run(function, fresh.batches)
+    runs = [first]
+    if not agreement.repeats(again, first) and not flags["stateful"]:  # what is no tensor could not be put back
+        details["random"] = UNREPEATABLE
+        runs.append(again)
+    precise = None if flags["random"] or "random" in details else _in_fp64(fresh)  # it would draw other numbers
+    every = [one for run in runs for one in _compare(run, reference, precise)]
+    if len(first) > 1:
+        details["batch"] = max(range(len(every)), key=lambda i: agreement.badness(every[i])) % len(first)
+    worst = agreement.combine(every)
+    reason = None if worst.status in agreement.AGREEING else _reason(flags)
+    details |= _shown(worst, first)
+    return {"agreement": reason or worst.status, "max_abs_error": worst.max_abs_error, "details": details}
+
+
+def load_fresh(spec: Details, device: str) -> LoadedModel:
+    """Load model and batches once more, as normal tensors and without disturbing what is compiled."""
+    with torch.inference_mode(False), _classes_kept():
+        return loading.load(spec, device)
+
+
+@contextlib.contextmanager
+def _classes_kept() -> Iterator[None]:
+    """Undo what loading does to classes that are here already.
+
+    cloudpickle finds a class again that it has loaded before, but gives it new methods all the same. To a compiled
+    function these are other code, and it would compile again.
+    """
+    tracked = getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {})
+    before = [(kept, dict(vars(kept))) for kept in list(tracked.values())]
+    try:
+        yield
+    finally:
+        for kept, attributes in before:
+            for name, value in attributes.items():
+                if vars(kept).get(name) is not value:
+                    setattr(kept, name, value)
+
+
+def _run(
+    function: Callable[..., Any], batches: tuple[Batch, ...], *, seed: int = SEED, keep: list[Any] | None = None
+) -> list[Leaves]:
+    """Call `function` on a copy of every batch, and return the leaves of the outputs; add these to `keep`."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the model's code may draw from the global generator
+    random.seed(seed)
+    found = []
+    for batch in batches:
+        args, kwargs = _copied(batch)
+        output = function(*args, **kwargs)
+        found.append(leaves.flatten(output))
+        if keep is not None:  # a copy where another call follows: it may overwrite what this one returned
+            keep.append(pytree.tree_map_only(Tensor, torch.clone, output) if len(batches) > 1 else output)
+    return found
+
+
+def _copied(batch: Batch) -> Batch:
+    """Copy a batch, because a call may change it in place."""
+    with torch.inference_mode(False):
+        try:
+            return copy.deepcopy(batch)
+        except Exception:  # noqa: BLE001 - an object of the user's that does not let itself be copied
+            return batch
+
+
+def _repeatability(spec: Details, fresh: LoadedModel, first: list[Leaves]) -> Details:
+    """Say whether eager's outputs depend on chance, or on how often the model was called; `fresh` was called once."""
+    found: Details = {}
+    if not agreement.repeats(_run(fresh.target, fresh.batches), first):
+        fresh = load_fresh(spec, fresh.device)
+        if not agreement.repeats(_run(fresh.target, fresh.batches), first):
+            return {"random": DIFFERENT_RUNS}
+        found["stateful"] = True
+        fresh = load_fresh(spec, fresh.device)
+    if not agreement.repeats(_run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
+        fresh = load_fresh(spec, fresh.device)  # a first call again, so that only the seed can be the reason
+        if not agreement.repeats(_run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
+            return found | {"random": DRAWS}
+        found["stateful"] = True
+    return found
+
+
+def _changes(spec: Details, timed: LoadedModel, fresh: LoadedModel) -> Details:
+    """Say what the calls changed in the model and in the inputs."""
+    state = _differing(timed.model, fresh.model)
+    details: Details = {"state": state, "inputs_changed": _inputs_differ(timed.batches, fresh.batches)}
+    if state and (by_chance := set(_differing(load_fresh(spec, timed.device).model, fresh.model))):
+        details |= {"state": [name for name in state if name not in by_chance], "random": DIFFERENT_WEIGHTS}
+    return details
+
+
+def _inputs_differ(mine: tuple[Batch, ...], others: tuple[Batch, ...]) -> bool:
+    pairs = [(leaves.flatten(one), leaves.flatten(other)) for one, other in zip(mine, others, strict=True)]
+    return any(a.keys() != b.keys() or not all(_same(a[path], b[path]) for path in a) for a, b in pairs)
+
+
+def _state(model: Any) -> dict[str, Tensor]:
+    """Return parameters and buffers, those included that are not in the state_dict (caches, counters)."""
+    if not isinstance(model, nn.Module):
+        return {}
+    every = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: tensor for name, tensor in every.items() if not nn.parameter.is_lazy(tensor)}
+
+
+def _differing(model: Any, other: Any) -> list[str]:
+    mine, others = _state(model), _state(other)
+    return sorted(name for name in mine.keys() | others.keys() if not _same(mine.get(name), others.get(name)))
+
+
+def _same(mine: Any, other: Any) -> bool:
+    """Whether two values are the same; NaN is NaN."""
+    if not isinstance(mine, Tensor) or not isinstance(other, Tensor):
+        return type(mine) is type(other) and bool(mine == other or (mine != mine and other != other))  # noqa: PLR0124
+    if (mine.shape, mine.dtype) != (other.shape, other.dtype):
+        return False
+    return torch.equal(mine, other) or bool(((mine == other) | (mine.isnan() & other.isnan())).all())
+
+
+@torch.no_grad()
+def _restore(timed: LoadedModel, fresh: LoadedModel) -> None:
+    """Put the state back in place, where a compiled function looks for it; what is no tensor cannot be put back."""
+    mine, others = _state(timed.model), _state(fresh.model)
+    for name in _differing(timed.model, fresh.model):
+        if name in mine and name in others:
+            if mine[name].shape == others[name].shape:
+                mine[name].copy_(others[name])
+            else:
+                mine[name].set_(others[name].clone())  # type: ignore[call-overload]  # a cache that grows
+
+
+def _in_fp64(fresh: LoadedModel) -> Callable[[int], Leaves | None]:
+    """Return a function of a batch's number that runs the model in fp64, once; `fresh` becomes that model."""
+
+    @cache
+    def run() -> list[Leaves] | None:
+        try:
+            with torch.inference_mode(False):
+                fresh.model.double()
+                batches = pytree.tree_map_only(
+                    Tensor, lambda t: t.double() if t.is_floating_point() else t, fresh.batches
+                )
+            return _run(fresh.target, batches)
+        except Exception:  # noqa: BLE001 - no module, no memory, an operator without fp64: there is just no such reference
+            return None
+
+    def precise(number: int) -> Leaves | None:
+        outputs = run()
+        return None if outputs is None else outputs[number]
+
+    return precise
+
+
+def _compare(
+    found: list[Leaves], reference: list[Leaves], precise: Callable[[int], Leaves | None] | None
+) -> list[agreement.Agreement]:
+    return [
+        agreement.compare(mine, eagers, None if precise is None else partial(precise, number))
+        for number, (mine, eagers) in enumerate(zip(found, reference, strict=True))
+    ]
+
+
+def _reason(flags: Details) -> str | None:
+    """Return why eager's outputs are nothing to be held against."""
+    return "nondeterministic" if flags["random"] else "stateful" if flags["stateful"] else None
+
+
+def _shown(worst: agreement.Agreement, outputs: list[Leaves]) -> Details:
+    names = ("cosine", "top1", "where", "why")
+    skipped = leaves.not_compared(outputs[0])
+    return {name: getattr(worst, name) for name in names} | ({"not_compared": skipped} if skipped else {})
+
+
+def _metric(timed: LoadedModel, outputs: list[Any]) -> Details:
+    """Return the number that the user's function makes of the outputs, or why it makes none."""
+    if timed.evaluate is None:
+        return {}
+    try:
+        number = float(timed.evaluate(outputs[0] if len(timed.batches) == 1 else outputs))
+    except Exception as error:  # noqa: BLE001 - the user's code
+        said = " ".join(str(error).split())
+        return {"metric": None, "metric_error": f"{type(error).__name__}: {said}"[:REASON_CHARACTERS]}
+    return {"metric": number if math.isfinite(number) else None}

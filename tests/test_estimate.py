@@ -1,0 +1,47 @@
+"""The estimate before Run: coarse, but it knows what takes long."""
+
+from __future__ import annotations
+
+import pytest
+
+from optkit import estimate, probe
+from optkit.estimate import Estimate
+from optkit.study import Plan
+from optkit.variant import Variant
+
+
+@pytest.fixture
+def of(environment, monkeypatch):
+    monkeypatch.setattr(probe, "is_kept", lambda _: True)
+    return lambda *variants, **plan: estimate.of([Variant.parse(v) for v in variants], Plan(**plan), environment)
+
+
+def test_more_variants_take_longer(of):
+    assert of("compile", budget_s=10) < of("compile", "compile:freezing=true", budget_s=10)
+
+
+def test_the_budget_is_the_most_that_eager_variants_take_but_for_what_comes_after(of):
+    found = of("eager+no_grad", budget_s=120)
+    assert found.low_s < 120 <= found.high_s < 140
+
+
+def test_what_compiles_can_take_longer_than_the_budget(of):
+    assert of("compile", "compile:mode=max-autotune", budget_s=10).high_s > 100
+
+
+def test_a_warm_start_adds_to_it(of):
+    assert of("compile", budget_s=10, warm=True) > of("compile", budget_s=10)
+
+
+def test_the_look_at_the_cpu_adds_to_it_where_it_was_not_kept(of, environment, monkeypatch):
+    kept = of("compile", budget_s=10)
+    monkeypatch.setattr(probe, "is_kept", lambda _: False)
+    assert estimate.of([Variant.parse("compile")], Plan(budget_s=10), environment) > kept
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [((20, 44), "about 20 s to 40 s"), ((61, 62), "about 60 s"), ((80, 200), "about 80 s to 3 min")],
+)
+def test_it_is_said_in_round_numbers(seconds, said):
+    assert Estimate(*seconds).said == said

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from optkit import crew, machine, scheduler
+from optkit import crew, kept, machine, scheduler
 from optkit.comparison import Comparison
-from optkit.events import PhaseBegan, Samples, StudyEnded, VariantFinished, VariantSkipped
+from optkit.events import PhaseBegan, PhaseEnded, Samples, StudyEnded, VariantFinished, VariantSkipped
 from optkit.study import Plan
 from optkit.variant import Variant
 from optkit.verdicts import Doubt
@@ -19,6 +19,14 @@ from optkit.worker.endings import StoppedError, WorkerFailedError
 from optkit.workload import Workload
 
 MS = 1_000_000
+RATES = [[1 << 18, 1e10], [1 << 28, 1e10]]
+PASSES = {
+    "throughput": {"items": 100, "calls": 100, "duration_ns": 100 * MS},
+    "memory": {"host_bytes": 1000, "accelerator_bytes": None},
+    "work": {"flops": 1e9, "read_bytes": 1e6, "written_bytes": 1e6, "dtype": "float32"},
+    "rates": {"flops_per_s": 1e11, "copy_bytes_per_s": RATES, "read_bytes_per_s": RATES},
+}
+"""What a worker answers in the passes after the rounds."""
 
 
 class Clock:
@@ -44,6 +52,10 @@ class FakeWorker:
         self.calls = 0
         self.ended = False
 
+    def converse(self, command, limit_s):
+        yield from ()  # it has no news
+        return self.ask(command, limit_s)
+
     def ask(self, command, limit_s):
         assert not self.ended
         do, fault = command["do"], self.host.faults.get(self.name)
@@ -65,7 +77,11 @@ class FakeWorker:
             Path(command["path"]).touch()
         if do in ("reference", "check"):
             return {"agreement": self.host.agreement.get(self.name, "equal"), "max_abs_error": 0.0}
-        if do in ("probe", "build", "prepare"):
+        if do in PASSES:
+            return PASSES[do]
+        if do == "probe":
+            return {"seconds": 0.1, "details": {"instructions": "avx2", "headers": None}}
+        if do in ("build", "prepare"):
             return {"seconds": 0.1}
         return samples | ({"steady": True} if do == "settle" else {})
 
@@ -116,12 +132,14 @@ def measure(tmp_path, monkeypatch, environment):
         monkeypatch.setattr(scheduler, "Monitor", FakeMonitor)
         monkeypatch.setattr(machine, "available_memory_bytes", lambda: None)
         monkeypatch.setattr(machine, "private_bytes", lambda _: 0)
+        monkeypatch.setattr(kept, "load", lambda *_, **__: None)
+        monkeypatch.setattr(kept, "save", lambda *_: None)
         time = SimpleNamespace(monotonic=clock.monotonic, time=lambda: 1.7e9, strftime=lambda _: "20260101-000000")
         monkeypatch.setattr(scheduler, "time", time)
         monkeypatch.setattr(crew, "time", time)
         if not again:
             monkeypatch.setattr(scheduler.Run, "_confirm_s", lambda _: 0)
-            monkeypatch.setattr(scheduler.Run, "_confirm", lambda _: iter(()))
+            monkeypatch.setattr(scheduler.Run, "_confirm", lambda *_: iter(()))
         host.agreement = dict(agreement)
         host.ms, host.noise, host.faults, host.takes_s = dict(ms), dict(noise), dict(faults), dict(takes_s)
         run = scheduler.Run(Workload("tiny_cnn"), [Variant.parse(name) for name in variants], Plan(**plan), environment)
@@ -164,7 +182,8 @@ def test_a_phase_is_told_before_it_begins_and_its_result_after(measure):
     _, events = measure("eager+grad", rounds=(1, 1))
     told = [e.phase for e in events if isinstance(e, PhaseBegan) and e.variant == "eager+grad"]
     assert [phase for phase, _ in groupby(told)] == [
-        "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds", "checks",
+        "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "rounds", "throughput", "memory",
+        "checks",
     ]  # fmt: skip
     for before, after in pairwise(events):
         if isinstance(after, Samples):
@@ -177,7 +196,11 @@ def test_nothing_compiles_while_others_are_timed(measure):
     doing = [do for _, do in host.asked]
     last = len(doing) - doing[::-1].index("turn")
     assert set(doing[last - 2 * 4 : last]) == {"turn"}
-    assert set(doing[last:]) == {"facts", "reference", "check"}  # looked at after all timing
+    # Looked at after all timing; throughput first, and what loads another model last.
+    assert doing[last:] == [
+        *["throughput"] * 3 * 3, *["memory", "facts", "reference"], *["facts", "check"],
+        *["memory", "facts", "check"] * 2, "work",
+    ]  # fmt: skip
 
 
 def test_three_preliminary_rounds_with_the_baseline_follow_each_first_call(measure):
@@ -264,11 +287,14 @@ def test_stop_ends_the_study_wherever_it_is(measure, phase):
 
 
 def test_the_look_at_the_cpu_is_made_once_and_given_to_the_others(measure):
-    host, _ = measure("compile", "compile:freezing=true", "compile:backend=eager", rounds=(1, 1))
-    assert [name for name, do in host.asked if do == "probe"] == ["probe", "compile", "compile:freezing=true"]
-    assert host.kept[:3] == [None, None, None]
-    assert host.kept[3] == host.kept[4] == host.workers[2].cache
-    assert host.workers[2].ended
+    host, events = measure("compile", "compile:freezing=true", "compile:backend=eager", rounds=(1, 1))
+    assert [name for name, do in host.asked if do == "probe"] == ["probe", "probe", "compile", "compile:freezing=true"]
+    first = host.workers[2]
+    assert host.kept == [None, None, None, *[first.cache] * 4]  # the second look tells what each process pays
+    assert first.ended
+    assert host.workers[3].ended
+    looks = [e for e in events if isinstance(e, PhaseEnded) and e.phase == "probe"]
+    assert [e.details.get("of") for e in looks] == ["machine", None, None]
 
 
 def test_long_calls_make_a_turn_of_three(measure, monkeypatch):

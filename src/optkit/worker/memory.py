@@ -1,6 +1,8 @@
 """How much memory this process holds, and the most it held, on the host and on an accelerator. Read in a worker.
 
-`ru_maxrss` is not used: a child inherits its parent's. VmHWM can be set back through ``clear_refs`` (proc(5)).
+`ru_maxrss` is not used: a child inherits its parent's. VmHWM can be set back through ``clear_refs`` (proc(5)). Pages of
+shared libraries are left out: they lie in memory once for all workers, and a fork maps each anew when it is first used,
+so that tens of megabytes of torch's own code would count as the model's.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+SMAPS = Path("/proc/self/smaps")
+MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 
 
-def resident_bytes() -> int | None:
-    """Return the memory that this process holds now, shared pages included; None where that is not told."""
-    return _status("VmRSS")
+def held_bytes() -> int | None:
+    """Return the memory that this process holds now, but for shared libraries; None where that is not told."""
+    return _without_libraries(_status("VmRSS"))
 
 
 def peak_during(calls: Callable[[], None], device: str) -> dict[str, Any]:
@@ -41,9 +45,24 @@ def peak_during(calls: Callable[[], None], device: str) -> dict[str, Any]:
     if on_device:
         torch.cuda.synchronize(device)
     return {
-        "peak_bytes": _status("VmHWM") if is_reset else None,
+        "peak_bytes": _without_libraries(_status("VmHWM")) if is_reset else None,
         "accelerator_bytes": torch.cuda.max_memory_reserved(device) if on_device else None,
     }
+
+
+def _without_libraries(resident: int | None) -> int | None:
+    """Take off what is resident of shared libraries; once mapped, a library stays."""
+    libraries, is_library = 0, False
+    try:
+        lines = SMAPS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if MAPPING.match(line):
+            is_library = ".so" in line
+        elif is_library and line.startswith("Rss:"):
+            libraries += int(line.split()[1]) * 1024
+    return None if resident is None else resident - libraries
 
 
 def _reset_peak() -> bool:

@@ -49,7 +49,6 @@ class Session:
     def serve(self) -> None:
         """Answer commands until the other end closes the pipe."""
         threading.Thread(target=_end_with_parent, args=(self.commands,), daemon=True).start()
-        self.idle_bytes = memory.resident_bytes()
         while (command := frames.read(self.commands)) is not None:
             do = getattr(self, f"do_{command.pop('do')}")
             try:
@@ -82,6 +81,7 @@ class Session:
         self.variant = cloudpickle.loads(Path(variant).read_bytes())
         if self.variant.threads is not None:
             torch.set_num_threads(self.variant.threads)
+        self.idle_bytes = memory.held_bytes()
         begin = perf_counter()
         self.spec = workload | {"train": self.variant.train}
         self.loaded = loading.load(self.spec, device)

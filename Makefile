@@ -52,7 +52,7 @@ $(VENV)/.pip:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.pip pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt -e .
+	$(PIP) install --quiet -c constraints.txt -e ".[onnx,quant]"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

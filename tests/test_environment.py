@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from optkit import cgroup
+from optkit import cgroup, processor
 from optkit import environment as module
-from optkit.environment import detect, is_scrubbed
+from optkit.environment import EXTRAS, detect, is_scrubbed
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def machine(tmp_path, monkeypatch):
             path = tmp_path / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        for reader in (module, cgroup):
+        for reader in (module, cgroup, processor):
             monkeypatch.setattr(reader, "Path", lambda path: tmp_path / str(path).lstrip("/"))
 
     return lay_out
@@ -135,36 +136,6 @@ def test_this_machine_is_described_as_json(fresh):
     assert set(found.versions) >= {"python", "torch"}
 
 
-@pytest.mark.parametrize(
-    ("version_file", "node", "cuda"),
-    [
-        ("cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n", "nvidia0", True),
-        ("cuda: Optional[str] = '12.8'\n", None, False),
-        ("cuda: Optional[str] = '12.8'\n", "nvidia3", True),
-        ("cuda: Optional[str] = '12.8'\n", "nvidiactl", False),
-        ("cuda: Optional[str] = None\n", "nvidia0", False),
-        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.2'\n", "kfd", True),
-        ("__version__ = '2.13.0'\n", "nvidia0", False),
-    ],
-)
-def test_an_accelerator_needs_both_a_build_for_it_and_a_device_node(version_file, node, cuda, tmp_path, monkeypatch):
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "version.py").write_text(version_file)
-
-    class Spec:
-        origin = str(tmp_path / "torch" / "__init__.py")
-
-    def find(path):
-        return tmp_path / "dev" if str(path) == "/dev" else Path(path)
-
-    (tmp_path / "dev").mkdir()
-    if node:
-        (tmp_path / "dev" / node).touch()
-    monkeypatch.setattr(module.util, "find_spec", lambda _: Spec)
-    monkeypatch.setattr(module, "Path", find)
-    assert module._cuda_is_likely() is cuda
-
-
 def test_looking_at_the_machine_imports_neither_torch_nor_numpy(run_python):
     said = run_python(
         "import sys\nfrom optkit.environment import detect\ndetect()\nprint({'torch', 'numpy'} & set(sys.modules))"
@@ -199,19 +170,59 @@ def test_the_governor_and_the_cores_are_read_where_they_are_told(machine):
         | {f"{cpu}/cpu{n}/topology/physical_package_id": "0" for n in (0, 1)}
         | {f"{cpu}/cpu{n}/topology/core_id": "7" for n in (0, 1)}
     )
-    assert module._governor() == "powersave"
-    assert module._cores() == 1
+    assert processor.governor() == "powersave"
+    assert processor.cores() == 1
     machine({f"{cpu}/cpu1/cpufreq/scaling_governor": "performance\n"})
-    assert module._governor() == "performance|powersave"
+    assert processor.governor() == "performance|powersave"
 
 
-def test_accelerators_are_asked_of_the_drivers_tool(tmp_path, monkeypatch):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'A Card, 550.54, 81920'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert module._accelerators() == ({"name": "A Card", "driver": "550.54", "memory_bytes": 81920 * 2**20},)
-    tool.write_text("#!/bin/sh\necho gibberish; exit 0\n")
-    assert module._accelerators() == ()
-    monkeypatch.setenv("PATH", "")
-    assert module._accelerators() == ()
+@pytest.mark.parametrize(
+    ("told", "bfloat16", "int8"),
+    [
+        ("flags : fpu avx2 avx_vnni", "", "AVX-VNNI"),
+        ("flags : avx512_bf16 avx512_vnni", "AVX-512 BF16", "AVX-512 VNNI"),
+        ("flags : avx512_bf16 avx512_vnni amx_tile amx_bf16 amx_int8", "AMX", "AMX"),
+        ("Features : asimd i8mm bf16", "ARM BF16", "ARM I8MM"),
+        ("", "", ""),
+    ],
+)
+def test_units_for_narrow_numbers_are_known_by_the_flags_of_the_cpu(told, bfloat16, int8, machine, environment):
+    machine({"/proc/cpuinfo": f"processor : 0\n{told}\n"})
+    here = replace(environment, cpu_flags=processor.flags())
+    assert (here.bfloat16_units, here.int8_units) == (bfloat16, int8)
+    record = here.to_json()
+    assert (record["bfloat16_units"], record["int8_units"]) == (bfloat16, int8)
+    assert "cpu_flags" not in record
+
+
+@pytest.mark.parametrize(
+    ("installed", "version"),
+    [({"onnxruntime": "1.24.0", "onnxruntime-gpu": "1.23.0"}, "1.24.0"), ({"onnxruntime-gpu": "1.23.0"}, "1.23.0")],
+)
+def test_onnxruntime_may_be_installed_under_the_name_of_its_gpu_build(installed, version, monkeypatch, fresh):
+    def find(package):
+        if package not in installed:
+            raise module.metadata.PackageNotFoundError(package)
+        return installed[package]
+
+    monkeypatch.setattr(module.metadata, "version", find)
+    versions = detect().versions
+    assert versions["onnxruntime"] == version
+    assert set(versions) == {"python", "onnxruntime"}
+
+
+def test_the_extras_are_those_of_the_project():
+    project = Path(module.__file__).parents[2] / "pyproject.toml"
+    if not project.exists():
+        pytest.skip("installed without its checkout")
+    extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {name: tuple(want.partition(">=")[0] for want in wants) for name, wants in extras.items() if name != "all"}
+    assert named == EXTRAS
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_pythons_headers_are_looked_for_where_inductor_looks(there, tmp_path, monkeypatch, fresh):
+    if there:
+        (tmp_path / "Python.h").touch()
+    monkeypatch.setattr(module.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    assert detect().to_json()["python_headers"] is there

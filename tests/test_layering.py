@@ -12,6 +12,8 @@ import optkit
 
 ROOT = Path(optkit.__file__).parent
 LEAVES = {
+    "presets",
+    "variant_code",
     "errors",
     "events",
     "variant",
@@ -30,6 +32,9 @@ LEAVES = {
     "by_value",
     "html_table",
     "marks",
+    "advice",
+    "processor",
+    "accelerators",
 }
 FOLD = {"doubts", "bill", "measurement", "rows", "answers", "cells", "comparison"}
 PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
@@ -40,6 +45,7 @@ CHILD_SIDE = {
     "worker.loading",
     "worker.timing",
     "worker.checks",
+    "worker.conversion",
     "worker.agreement",
     "worker.leaves",
     "worker.compile_trace",
@@ -48,7 +54,7 @@ CHILD_SIDE = {
     "worker.rates",
 }
 RUN = {"crew", "abba", "passes", "probe", "estimate", "scheduler"}
-TOP = {"widgets", "cli", "live_table", "lab", "__main__"}
+TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),
@@ -65,6 +71,7 @@ TORCH_AT_TOP_LEVEL = {
     "worker.session",
     "worker.loading",
     "worker.checks",
+    "worker.conversion",
     "worker.agreement",
     "worker.leaves",
     "worker.memory",

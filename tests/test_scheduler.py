@@ -20,13 +20,17 @@ from optkit.workload import Workload
 
 MS = 1_000_000
 RATES = [[1 << 18, 1e10], [1 << 28, 1e10]]
-PASSES = {
+ANSWERS = {
     "throughput": {"items": 100, "calls": 100, "duration_ns": 100 * MS},
     "memory": {"host_bytes": 1000, "accelerator_bytes": None},
     "work": {"flops": 1e9, "read_bytes": 1e6, "written_bytes": 1e6, "dtype": "float32"},
+    "probe": {"seconds": 0.1, "details": {"instructions": "avx2", "headers": None}},
+    "build": {"seconds": 0.1},
+    "export": {"seconds": 0.2, "details": {"facts": {"opset": 18}}},
+    "prepare": {"seconds": 0.1},
     "rates": {"flops_per_s": 1e11, "copy_bytes_per_s": RATES, "read_bytes_per_s": RATES},
 }
-"""What a worker answers in the passes after the rounds."""
+"""What a worker answers where no calls are timed one by one."""
 
 
 class Clock:
@@ -77,13 +81,12 @@ class FakeWorker:
             Path(command["path"]).touch()
         if do in ("reference", "check"):
             return {"agreement": self.host.agreement.get(self.name, "equal"), "max_abs_error": 0.0}
-        if do in PASSES:
-            return PASSES[do]
-        if do == "probe":
-            return {"seconds": 0.1, "details": {"instructions": "avx2", "headers": None}}
-        if do in ("build", "prepare"):
-            return {"seconds": 0.1}
+        if do in ANSWERS:
+            return ANSWERS[do]
         return samples | ({"steady": True} if do == "settle" else {})
+
+    def printed(self):
+        return f"{self.name} says hello"
 
     def end(self):
         self.ended = True
@@ -122,10 +125,13 @@ def measure(tmp_path, monkeypatch, environment):
     """Return a function that runs a study of these variants with fake workers, and returns host and events.
 
     Workers are named as their variants are, and the baseline's second one ``twin``. Those that are forked afresh are
-    named in `again`; by default there is no time for them.
+    named in `again`; by default there is no time for them. `names` names all of them, in the order of their forks.
     """
 
-    def run(*variants, environment=environment, ms=(), noise=(), faults=(), takes_s=(), agreement=(), again=(), **plan):
+    def run(
+        *variants, environment=environment, ms=(), noise=(), faults=(), takes_s=(), agreement=(), again=(), names=(),
+        **plan,
+    ):  # fmt: skip
         clock = Clock()
         host = FakeHost(tmp_path / f"run{len(list(tmp_path.iterdir()))}", clock)
         host.folder.mkdir()
@@ -145,7 +151,8 @@ def measure(tmp_path, monkeypatch, environment):
         run = scheduler.Run(Workload("tiny_cnn"), [Variant.parse(name) for name in variants], Plan(**plan), environment)
         run.crew.host, run.crew.began = host, clock.now
         blocked = {str(m.variant) for m in run.members if m.variant.blocked(environment)}
-        host.names = ["eager", "twin", *(name for name in variants if name not in blocked), *again]
+        everyone = [] if names else ["eager", "twin", *(name for name in variants if name not in blocked), *again]
+        host.names = [*names, *everyone]
         events = list(run.events())
         assert host.closed
         return host, events
@@ -295,6 +302,46 @@ def test_the_look_at_the_cpu_is_made_once_and_given_to_the_others(measure):
     assert host.workers[3].ended
     looks = [e for e in events if isinstance(e, PhaseEnded) and e.phase == "probe"]
     assert [e.details.get("of") for e in looks] == ["machine", None, None]
+
+
+def test_what_runs_from_a_file_is_exported_by_one_worker_and_measured_in_another(measure, monkeypatch):
+    told = {}
+    ask = FakeWorker.ask
+
+    def spy(self, command, limit_s):
+        told.setdefault((self.folder.name, command["do"]), dict(command))
+        return ask(self, command, limit_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", spy)
+    host, events = measure("torchscript", names=("eager", "twin", "exporter", "torchscript"), rounds=(1, 1))
+    exporter, measured = host.workers[2:4]
+    assert exporter.ended
+    assert [do for name, do in host.asked if name == "exporter"] == ["build", "export"]
+    assert told["2", "build"]["with_model"] is True
+    assert told["3", "build"]["with_model"] is False
+    assert told["3", "prepare"]["folder"] == told["2", "export"]["folder"] == str(exporter.folder / "artifact")
+    m = Comparison(events).measurements["torchscript"]
+    assert (m.seconds["export"], m.prepare_s) == (0.2, pytest.approx(0.3))
+    assert m.engine_facts == {"opset": 18}
+    assert m.details == "exporter says hello\ntorchscript says hello"
+    phases = [e.phase for e in events if isinstance(e, PhaseBegan) and e.variant == "torchscript"]
+    assert phases[:4] == ["build", "export", "prepare", "first_call"]
+    assert measured.ended is False
+
+
+def test_an_export_that_fails_is_a_row_and_leaves_the_others_alone(measure):
+    names = ("eager", "twin", "exporter", "eager+grad")
+    _, events = measure("torchscript", "eager+grad", names=names, faults={"exporter": "export"}, rounds=(1, 1))
+    comparison = Comparison(events)
+    assert comparison.measurements["torchscript"].failed_phase == "export"
+    assert comparison.measurements["eager+grad"].status == "ok"
+
+
+def test_a_fresh_worker_of_a_file_loads_it_and_exports_nothing(measure):
+    names = ("eager", "twin", "exporter", "torchscript", "eager", "twin", "again")
+    host, _ = measure("torchscript", names=names, again=True, ms={"torchscript": 0.5, "again": 0.5}, rounds=(20, 20))
+    doing = [do for name, do in host.asked if name == "again"]
+    assert doing[:3] == ["build", "prepare", "first_call"]
 
 
 def test_long_calls_make_a_turn_of_three(measure, monkeypatch):

@@ -4,40 +4,72 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
+from importlib import util
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optkit.engines import Compile, Eager
-from optkit.engines.compile import BACKENDS, MODES
+from optkit.engines import AotInductor, Compile, Eager, OnnxRuntime, TorchScript
+from optkit.engines.compile import BACKENDS
+from optkit.engines.inductor_settings import modes, options
 from optkit.errors import VariantError
-from optkit.variant import BASELINE, GRADS, PRESETS, Variant, resolve
+from optkit.presets import PRESETS, resolve
+from optkit.variant import BASELINE, DTYPES, GRADS, QUANTIZATIONS, Variant
 from test_text import SCALARS
 
-NAMES = st.from_regex(r"[A-Za-z_]\w*(\.\w+)?", fullmatch=True)
+NAMES = st.sampled_from([name for name, default in options().items() if not isinstance(default, bool)])
 OPTIONS = st.dictionaries(NAMES, SCALARS | st.lists(SCALARS, min_size=1, max_size=3), max_size=3)
 
 
 @st.composite
 def compiles(draw):
-    options = draw(OPTIONS)
+    given = draw(OPTIONS)
     return Compile(
         backend=draw(st.sampled_from(BACKENDS)),
-        mode=None if options else draw(st.sampled_from(MODES)),
+        mode=None if given else draw(st.sampled_from(modes())),
         dynamic=draw(st.sampled_from([None, True, False])),
         fullgraph=draw(st.booleans()),
         freezing=draw(st.booleans()),
-        options=options,
+        options=given,
     )
 
 
-VARIANTS = st.builds(
-    Variant,
-    engine=st.builds(Eager) | compiles(),
-    grad=st.sampled_from(GRADS),
-    threads=st.none() | st.integers(1, 256),
+PATHS = st.none() | st.text(min_size=1)
+EXPORTERS = (
+    st.builds(TorchScript, method=st.sampled_from(["trace", "script"]), freeze=st.booleans())
+    | st.builds(TorchScript, path=st.text(min_size=1), trust=st.just(True))
+    | st.just(TorchScript(compile=True))
+    | st.builds(
+        OnnxRuntime, opset=st.none() | st.integers(1, 30), dynamic=st.booleans(), provider=st.none() | st.text()
+    )
+    | st.builds(OnnxRuntime, path=PATHS, optimization=st.sampled_from(["all", "basic"]), options=OPTIONS)
+    | st.builds(AotInductor, dynamic=st.booleans(), freezing=st.booleans(), options=OPTIONS)
 )
+
+
+@st.composite
+def variants(draw):
+    engine = draw(st.builds(Eager) | compiles() | EXPORTERS)
+    halves = st.none() | st.sampled_from(DTYPES)
+    dtype = draw(halves)
+    is_compiled = isinstance(engine, Compile)
+    has_file = engine.runs_file and not engine.exports
+    return Variant(
+        engine=engine,
+        grad=draw(st.sampled_from(GRADS)),
+        train=draw(st.booleans()),
+        dtype=dtype,
+        autocast=None if dtype or has_file else draw(halves | st.just(True)),
+        memory_format=draw(st.sampled_from([None, "channels_last"])),
+        quantize=None if has_file else draw(st.none() | st.sampled_from(QUANTIZATIONS)),
+        threads=draw(st.none() | st.integers(1, 256)),
+        compiled_in=draw(st.none() | st.sampled_from(GRADS)) if is_compiled else None,
+        fallback=draw(st.sampled_from([None, "eager"])) if is_compiled else None,
+    )
+
+
+VARIANTS = variants()
 
 
 @given(VARIANTS)
@@ -65,7 +97,25 @@ def test_the_text_of_a_variant_is_its_only_text(variant):
         ("compile:mode=default", Variant(Compile())),
         ("compile:dynamic=auto", Variant(Compile())),
         ("compile:options.max_autotune=true", Variant(Compile(options={"max_autotune": True}))),
-        ("compile:options.a=1|2+grad+threads=4", Variant(Compile(options={"a": (1, 2)}), "grad", threads=4)),
+        (
+            "compile:options.cpp.simdlen=1|2+grad+threads=4",
+            Variant(Compile(options={"cpp.simdlen": (1, 2)}), "grad", threads=4),
+        ),
+        ("torchscript:method=script", Variant(TorchScript(method="script"))),
+        ("torchscript:method=trace,compile=true", Variant(TorchScript(compile=True))),
+        ("onnxruntime:opset=14", Variant(OnnxRuntime(opset=14))),
+        ("aotinductor:path=model.pt2,trust=true", Variant(AotInductor(path="model.pt2", trust=True))),
+        (
+            "compile:freezing=true+bfloat16+channels_last",
+            Variant(Compile(freezing=True), dtype="bfloat16", memory_format="channels_last"),
+        ),
+        ("eager+autocast", Variant(autocast=True)),
+        ("eager+autocast=float16", Variant(autocast="float16")),
+        ("compile+int8", Variant(Compile(), quantize="int8")),
+        (
+            "compile+compiled_in=no_grad+fallback=eager",
+            Variant(Compile(), compiled_in="no_grad", fallback="eager"),
+        ),
     ],
 )
 def test_users_may_write(string, variant):
@@ -92,12 +142,30 @@ def test_defaults_are_left_out_of_the_text():
         ("compile:dynamic", ["'dynamic' in 'compile:dynamic' is no setting; write key=value"]),
         ("compile:", ["is no setting; write key=value"]),
         ("compile:mode=max-autotune,mode=default", ["'mode' is given twice"]),
-        ("eager+nograd", ["no modifier 'nograd'", "no_grad, grad, train, threads=N"]),
+        ("eager+nograd", ["no modifier 'nograd'", "no_grad, grad, train, channels_last", "threads=N"]),
         ("eager+threads", ["no modifier 'threads'", "threads=N"]),
         ("eager+threads=0", ["threads must be a whole number of at least 1, not 0"]),
         ("eager+threads=many", ["threads must be a whole number of at least 1, not 'many'"]),
         ("eager+no_grad+grad", ["Two modifiers set grad"]),
         ("eager+threads=1+threads=2", ["Two modifiers set threads"]),
+        ("eager+bfloat16+float16", ["Two modifiers set dtype"]),
+        ("eager+autocast=int8", ["no autocast 'int8'", "bfloat16, float16"]),
+        ("eager+bfloat16+autocast", ["either a dtype", "or autocast"]),
+        ("eager+fallback=eager", ["fallback is about torch.compile", "eager has no use for it"]),
+        ("torchscript+compiled_in=grad", ["compiled_in is about torch.compile"]),
+        ("compile+compiled_in=train", ["no compiled_in 'train'", "inference_mode, no_grad, grad"]),
+        ("compile+fallback=yes", ["no fallback 'yes'", "allowed are: eager"]),
+        ("torchscript:method=guess", ["no method=guess", "trace, script"]),
+        ("torchscript:path=a.ts", ["a.ts is a program", "add trust=true"]),
+        ("aotinductor:path=a.pt2", ["a.pt2 is a program", "add trust=true"]),
+        ("torchscript:trust=true", ["give its path too"]),
+        ("torchscript:compile=true,freeze=true", ["refuses one that was loaded or frozen"]),
+        ("onnxruntime:opset=0", ["opset must be a whole number"]),
+        ("onnxruntime:optimization=most", ["no optimization=most", "all, extended, basic, disabled"]),
+        ("onnxruntime:path=a.onnx,opset=14", ["are for exporting"]),
+        ("aotinductor:path=a.pt2,trust=true+autocast", ["already has its precision"]),
+        ("compile:options.max_autotun=true", ["no option 'max_autotun'", "did you mean max_autotune"]),
+        ("compile:options.debug=3", ["options.debug must be true or false"]),
         ("compile:backend=f()", ["Python callable", "optkit.engines.Compile(backend=f)"]),
     ],
 )
@@ -193,7 +261,7 @@ def test_two_different_callables_of_one_name_are_an_error(environment):
         ("compile:mode=reduce-overhead", ["without a CUDA device it is the default mode"]),
         ("compile:backend=eager,mode=max-autotune", ["mode is a setting of Inductor"]),
         ("compile:backend=eager,freezing=true", ["freezing is a setting of Inductor"]),
-        ("compile:backend=eager,options.a=1", ["options is a setting of Inductor"]),
+        ("compile:backend=eager,options.cpp.simdlen=1", ["options is a setting of Inductor"]),
         ("compile:freezing=true+grad", ["freezing is ignored while gradients are enabled"]),
         ("compile:freezing=true+no_grad", []),
     ],
@@ -240,6 +308,50 @@ def test_a_record_reads_back_with_a_stand_in_for_a_callable():
     assert str(read) == text
     with pytest.raises(VariantError, match="my_backend was a Python callable"):
         read.engine.backend()
+
+
+@pytest.mark.parametrize(
+    ("string", "said"),
+    [
+        ("torchscript+int8", "torchscript cannot hold the tensors that torchao makes"),
+        ("onnxruntime+int8_weight_only", "onnxruntime cannot hold the tensors that torchao makes"),
+        ("onnxruntime+bfloat16", "numpy, which has no bfloat16"),
+        ("compile:backend=tvm", "needs the package tvm"),
+    ],
+)
+def test_what_cannot_work_at_all_is_blocked_with_its_reason(string, said, environment):
+    assert said in Variant.parse(string).blocked(environment)
+    assert any(said in problem for problem in Variant.parse(string).problems(environment))
+
+
+@pytest.mark.parametrize(
+    ("string", "missing", "extra"),
+    [
+        ("onnxruntime", "onnxruntime", "onnx"),
+        ("onnxruntime", "onnxscript", "onnx"),
+        ("compile+int8", "torchao", "quant"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence_that_says_what_to_install(string, missing, extra, environment, monkeypatch):
+    find_spec = util.find_spec
+    absent = lambda name: None if name == missing else find_spec(name)  # noqa: E731
+    monkeypatch.setattr(util, "find_spec", absent)
+    monkeypatch.setattr("optkit.variant.find_spec", absent)
+    said = Variant.parse(string).blocked(environment)
+    assert missing in said
+    assert said.endswith(f'pip install "optkit[{extra}]".')
+
+
+def test_torchscript_is_blocked_where_torch_has_none(environment):
+    newer = replace(environment, versions={"python": "3.14.2"})
+    assert "no TorchScript on Python 3.14.2" in Variant.parse("torchscript").blocked(newer)
+    assert Variant.parse("torchscript").blocked(environment) is None
+
+
+def test_a_variant_says_whether_it_computes_in_less_precision():
+    reduced = ["eager+bfloat16", "eager+autocast", "compile+int8", "onnxruntime+float16"]
+    assert all(Variant.parse(string).is_reduced for string in reduced)
+    assert not any(Variant.parse(string).is_reduced for string in ["eager", "compile+channels_last", "eager+train"])
 
 
 def test_train_leaves_the_model_in_training_mode():

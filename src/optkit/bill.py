@@ -30,12 +30,12 @@ def startup(m: Measurement, *, warm: bool = False) -> Startup | None:
         if m.warm is None:
             return None
         first, *early = (ns / 1e9 for ns in m.warm.durations_ns)
-        return Startup(_import_s(m), m.warm.probe_s, m.warm.build_s, m.warm.prepare_s, first, tuple(early))
+        return Startup(_import_s(m, warm=True), m.warm.probe_s, m.warm.build_s, m.warm.prepare_s, first, tuple(early))
     if m.first_call_s is None:
         return None
     seconds = m.seconds
     return Startup(
-        _import_s(m), _probe_s(m), seconds.get("build", 0.0), seconds.get("prepare", 0.0), m.first_call_s,
+        _import_s(m), _probe_s(m), seconds.get("build", 0.0), m.prepare_s or 0.0, m.first_call_s,
         tuple(m.early_s),
     )  # fmt: skip
 
@@ -90,12 +90,21 @@ def floor_s(m: Measurement) -> tuple[float, str] | None:
 def headroom(m: Measurement) -> float | None:
     """Return the median over the least time; None where that is not known, or some variant shows it to be wrong."""
     found = floor_s(m)
-    if found is None or m.median_s is None or found[0] <= 0:
+    if found is None or m.median_s is None or found[0] <= 0 or _is_reduced(m):
         return None
-    alike = [one.median_s for one in m.surroundings.measurements.values() if one.threads == m.threads and one.median_s]
+    others = [one for one in m.surroundings.measurements.values() if one.threads == m.threads and not _is_reduced(one)]
+    alike = [one.median_s for one in others if one.median_s]
     if min(alike, default=found[0]) < FLOOR_TOLERANCE * found[0]:
         return None  # a smarter algorithm, or rates that were measured on a busy machine: then nothing is known
     return max(1.0, m.median_s / found[0])
+
+
+def _is_reduced(m: Measurement) -> bool:
+    """Whether the variant computes in less precision than the floor is of."""
+    try:
+        return Variant.read(m.variant).is_reduced
+    except VariantError:
+        return False
 
 
 def record(m: Measurement) -> dict[str, Any]:
@@ -131,11 +140,16 @@ def _rate_at(pairs: tuple[tuple[int, float], ...], size: float) -> float:
     return math.exp(float(np.interp(math.log(max(size, 1.0)), sizes, rates)))
 
 
-def _import_s(m: Measurement) -> float:
-    """Return the time of those imports that the variant needs; an unknown engine is taken to need them all."""
+def _import_s(m: Measurement, *, warm: bool = False) -> float:
+    """Return the time of those imports that the variant needs; an unknown engine is taken to need them all.
+
+    In a warm start an exported model is loaded and not built: nothing is imported for building.
+    """
     modules_s = m.surroundings.modules_s
     try:
-        needed = (*Variant.read(m.variant).engine.modules, *m.modules)
+        engine = Variant.read(m.variant).engine
+        loads = warm and engine.runs_file
+        needed = engine.loading_modules if loads else (*engine.modules, *m.modules)
     except VariantError:
         needed = tuple(modules_s)
     return sum(seconds for name, seconds in modules_s.items() if name in needed)

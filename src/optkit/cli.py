@@ -1,6 +1,6 @@
-"""The command line: `optkit lab`, `optkit compare`, `optkit variants`. Also ``python -m optkit``.
+"""The command line: `optkit lab`, `optkit compare`, `optkit doctor`, `optkit variants`. Also ``python -m optkit``.
 
-Exit codes: 0 done, 1 a variant failed, 2 wrong use, 130 interrupted.
+Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured), 2 wrong use, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -89,6 +89,21 @@ def variants() -> None:
     from optkit.live_table import print_variants
 
     print_variants()
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show what can run here and why not, and what is worth measuring; exit code 1 where nothing can be measured."""
+    from optkit import doctor as examiner
+
+    examination = examiner.examine()
+    if as_json:
+        print(examination.to_json())  # noqa: T201
+    else:
+        examiner.show(examination)
+    raise typer.Exit(0 if examination.can_measure else FAILED)
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -265,6 +265,7 @@ class Comparison:
                 str(m): {doubt.name: remedy for doubt, remedy in m.remedies.items()} for m in self.measurements.values()
             },
             "metrics": {str(m): m.metric for m in self.measurements.values()},
+            "details": {str(m): m.details for m in self.measurements.values() if m.details},
             "costs": {str(m): bill.record(m) for m in self.measurements.values()},
             "best": str(self.best()) if self.has_answer else None,
             "noise": self.noise,

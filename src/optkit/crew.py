@@ -62,6 +62,7 @@ class Member:
     twin: bool = False
     worker: Worker | None = None
     cache: Path | None = None
+    artifact: Path | None = None
     call_s: float = 0.0
     start_s: float = 0.0
     seeded_bytes: int = 0
@@ -76,6 +77,10 @@ class Member:
         worker = self.worker
         if worker is not None:
             worker.skip()
+
+    def is_loading(self, phase: Phase) -> bool:
+        """Whether a phase is that of a worker which loads what another has exported: it builds no model."""
+        return phase == "build" and self.artifact is not None
 
     @property
     def names(self) -> dict[str, Any]:
@@ -124,14 +129,17 @@ class Crew:
             if self._probed is None and self._probes(member):
                 yield from self._learn_cpu(member)
             begin = time.monotonic()
-            worker = self._fork(member, self._probed)
-            for phase, command in self._steps(member, worker):
+            for phase, command in self._steps(member):
                 if phase == "settle":
                     member.start_s = time.monotonic() - begin
-                yield self.phase(member, phase)
+                if not member.is_loading(phase):
+                    yield self.phase(member, phase)
                 answer = yield from self.talk(member, {"do": phase, **command}, self._limit_s(member, phase))
                 yield from self._answered(member, phase, answer)
-            self._largest_bytes = max(self._largest_bytes, machine.private_bytes(worker.pid))
+                if phase == "export":
+                    begin = time.monotonic()  # another worker of this variant only loads what was exported
+            if member.worker is not None:
+                self._largest_bytes = max(self._largest_bytes, machine.private_bytes(member.worker.pid))
         except WorkerFailedError as error:
             yield self.failed(member, phase, error)
         except WorkerError as error:  # no worker can be had any more; what was measured stays
@@ -157,12 +165,12 @@ class Crew:
 
     def start_again(self, member: Member, *, settle: bool = False) -> Iterator[tuple[Phase, dict[str, Any]]]:
         """Fork a worker from the cache of a variant's first; yield each phase with the worker's answer."""
-        worker = self._fork(member, member.cache or self._probed)
-        for step, command in self._steps(member, worker):
+        for step, command in self._steps(member):
             if step == "settle" and not settle:
                 return
+            assert member.worker is not None
             again = command | {"limit_s": AGAIN_SETTLE_S} if step == "settle" else command
-            yield step, worker.ask({"do": step, **again}, self._limit_s(member, step))
+            yield step, member.worker.ask({"do": step, **again}, self._limit_s(member, step))
 
     def _fork(self, member: Member, seed_cache: Path | None) -> Worker:
         if member.unwanted:  # before it had a worker that could be ended
@@ -273,7 +281,8 @@ class Crew:
             elif not error.raised:
                 member.worker = None
             return
-        left = _size(member.worker.cache) - member.seeded_bytes
+        cached = _size(member.worker.cache) - member.seeded_bytes
+        left = cached if member.artifact is None else _size(member.artifact)
         yield MemoryMeasured(at_s=self.elapsed_s, artifact_bytes=left if left > 0 else None, **answer, **member.names)
 
     def phase(self, member: Member, phase: Phase, number: int | None = None) -> PhaseBegan:
@@ -311,18 +320,37 @@ class Crew:
             at_s=self.elapsed_s, phase="probe", seconds=known.seconds, details=known.details, **member.names
         )
 
-    def _steps(self, member: Member, worker: Worker) -> Iterator[tuple[Phase, dict[str, Any]]]:
-        """Yield the phases of one variant with what the worker has to be told."""
-        if self._probes(member):
-            yield "probe", {"compile_one": None}
-        path = worker.folder / "variant"
-        path.write_bytes(by_value.dumps(member.variant))
-        yield "build", {"workload": self._spec, "variant": str(path), "device": self.device}
-        yield "prepare", {}
+    def _steps(self, member: Member) -> Iterator[tuple[Phase, dict[str, Any]]]:
+        """Fork a worker and yield the phases of one variant with what the worker has to be told.
+
+        What a file is measured of has another worker before, which exports it. It is gone when the file is loaded.
+        """
+        engine = member.variant.engine
+        if engine.exports and member.artifact is None:
+            exporter = self._fork(member, self._probed)
+            yield from self._first_steps(member, exporter, is_exporting=True)
+            folder = exporter.folder / "artifact"
+            yield "export", {"folder": str(folder)}
+            member.artifact = folder
+            exporter.end()
+        worker = self._fork(member, member.cache or self._probed)
+        yield from self._first_steps(member, worker, is_exporting=False)
+        yield "prepare", {"folder": None if member.artifact is None else str(member.artifact)}
         yield "first_call", {}
         yield "early_calls", {}
         share = SETTLE_SHARE * self.plan.budget_s / self.members
         yield "settle", {"limit_s": share, "least_calls": SETTLE_CALLS}
+
+    def _first_steps(
+        self, member: Member, worker: Worker, *, is_exporting: bool
+    ) -> Iterator[tuple[Phase, dict[str, Any]]]:
+        runs_file = member.variant.engine.runs_file and not is_exporting
+        if self._probes(member) and not runs_file:
+            yield "probe", {"compile_one": None}
+        path = worker.folder / "variant"
+        path.write_bytes(by_value.dumps(member.variant))
+        told = {"workload": self._spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
+        yield "build", told
 
     def _limit_s(self, member: Member, phase: Phase) -> float:
         """Seconds until a phase is taken to hang."""
@@ -347,8 +375,12 @@ class Crew:
             )
             if facts is not None:
                 yield Evidence(**fields, facts=facts)
-        elif phase in ("probe", "build", "prepare"):
+        elif member.is_loading(phase):
+            return
+        elif phase in ("probe", "build", "export", "prepare"):
             details = {} if phase == "probe" else answer.get("details", {})
+            if phase in ("export", "prepare") and member.worker is not None:
+                details = details | {"printed": member.worker.printed()}
             yield PhaseEnded(**fields, phase=phase, seconds=answer["seconds"], details=details)
         else:
             samples = Samples(

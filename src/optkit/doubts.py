@@ -127,7 +127,13 @@ def _of_engine(m: Measurement) -> dict[Doubt, str]:
         variant = Variant.read(m.variant)
     except VariantError:
         return {}
-    found = dict(variant.engine.doubts(m.facts, grad=variant.grad, device=m.surroundings.device))
+    facts = m.engine_facts | m.facts
+    found = dict(variant.engine.doubts(facts, grad=variant.grad, device=m.surroundings.device))
+    if variant.compiled_in not in (None, variant.grad) and Doubt.RECOMPILED in found:
+        found[Doubt.RECOMPILED] = (
+            f"It was compiled under {variant.compiled_in} and then called under {variant.grad}, so torch compiled once "
+            "more; compile and call in the same context."
+        )
     if m.surroundings.disables_compile and variant.engine.compiles and Doubt.NOT_COMPILED not in found:
         names = " and ".join(m.surroundings.disables_compile)
         found[Doubt.NOT_COMPILED] = (

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import platform
 import re
 import shutil
-import subprocess
+import sysconfig
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from optkit import cgroup
+from optkit import accelerators, cgroup, processor
 
-PACKAGES = ("torch", "torchvision", "numpy")
+EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "quant": ("torchao",), "dask": ("distributed",)}
+"""What ``pip install "optkit[NAME]"`` adds, by that name."""
+PACKAGES = ("torch", "torchvision", "numpy", *(package for packages in EXTRAS.values() for package in packages))
+TWINS = {"onnxruntime": ("onnxruntime-gpu",)}
+"""Packages that provide the same module under another name."""
 DISABLING = ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE")
 PATHS = {"CXX", "LD_PRELOAD"}
 LONGEST_VALUE = 200
@@ -51,7 +54,7 @@ class Environment:
     cxx_compiler
         Name of the C++ compiler that Inductor would use on a CPU; empty where none was found.
     versions
-        Versions of Python and of the packages that matter.
+        Versions of Python and of the packages that matter; a package that is not installed is not among them.
     scrubbed
         Names of environment variables that workers do not inherit, because they change what is measured.
     cores
@@ -61,11 +64,14 @@ class Environment:
     governor
         How the kernel chooses the clock rate, e.g. ``"performance"``; empty where that is not told.
     accelerators
-        ``name``, ``driver`` and ``memory_bytes`` of each NVIDIA accelerator.
+        ``name``, ``driver`` and ``memory_bytes`` of each NVIDIA accelerator, and its ``compute_capability``, e.g.
+        ``"9.0"``, where the driver tells it.
     cpu_flags
         What the processor says that it can do. Not part of the record.
     variables
         Environment variables that decide speed, of those in `VARIABLES`; never the value of any other.
+    python_headers
+        Whether ``Python.h`` is there, which the code that Inductor writes for a CPU includes.
     """
 
     platform: str
@@ -82,6 +88,7 @@ class Environment:
     governor: str = ""
     accelerators: tuple[dict[str, Any], ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    python_headers: bool = True
     cpu_flags: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -103,12 +110,31 @@ class Environment:
         """CPUs' worth of time that can be had: the quota where there is one, else the logical CPUs."""
         return self.cpus if self.cpu_quota is None else min(float(self.cpus), self.cpu_quota)
 
+    @property
+    def bfloat16_units(self) -> str:
+        """What in this CPU multiplies bf16, e.g. ``"AMX"``; empty where that would be emulated."""
+        return processor.units(processor.BFLOAT16_UNITS, self.cpu_flags)
+
+    @property
+    def int8_units(self) -> str:
+        """What in this CPU multiplies 8-bit integers, e.g. ``"AVX-512 VNNI"``; empty where there is nothing."""
+        return processor.units(processor.INT8_UNITS, self.cpu_flags)
+
+    @property
+    def compute_capability(self) -> tuple[int, int] | None:
+        """The CUDA generation that all accelerators have, e.g. ``(9, 0)``; None where one of them is not known."""
+        told = [str(device.get("compute_capability", "")).split(".") for device in self.accelerators]
+        if not told or any(len(parts) != 2 for parts in told):  # noqa: PLR2004 - major and minor
+            return None
+        return min((int(major), int(minor)) for major, minor in told)
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
         lists = {
             name: list(getattr(self, name)) for name in ("scrubbed", "affinity", "accelerators", "disables_compile")
         }
-        record = asdict(self) | lists
+        units = {"bfloat16_units": self.bfloat16_units, "int8_units": self.int8_units}
+        record = asdict(self) | lists | units
         del record["cpu_flags"]
         return record
 
@@ -121,21 +147,22 @@ def detect() -> Environment:
 @cache
 def _detect() -> Environment:
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    cuda = _cuda_is_likely()
+    cuda = accelerators.are_likely()
     return Environment(
         platform=platform.platform(),
-        cpu=_cpu_model(),
+        cpu=processor.model(),
         cpus=len(affinity),
-        cores=_cores(),
+        cores=processor.cores(),
         affinity=tuple(affinity),
-        cpu_flags=_cpu_flags(),
-        governor=_governor(),
-        accelerators=_accelerators() if cuda else (),
+        cpu_flags=processor.flags(),
+        governor=processor.governor(),
+        accelerators=accelerators.ask_driver() if cuda else (),
         cpu_quota=cgroup.cpu_quota(),
         memory_bytes=_memory_bytes(),
         cuda=cuda,
         cxx_compiler=next((name for name in _compilers() if name and shutil.which(name)), ""),
         versions={"python": platform.python_version()} | _versions(),
+        python_headers=_has_python_headers(),
     )
 
 
@@ -156,83 +183,23 @@ def _compilers() -> tuple[str, ...]:
     return (os.environ.get("CXX", ""), "g++", "clang++", "c++")
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
+def installed(package: str) -> str | None:
+    """Return the version of an installed package, or of one that provides the same module; None where there is none."""
+    for name in (package, *TWINS.get(package, ())):
         try:
-            found[package] = metadata.version(package)
+            return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return None
 
 
-def _cuda_is_likely() -> bool:
-    """Read torch's version file rather than importing torch, and look for a device node."""
-    spec = util.find_spec("torch")
-    if spec is None or spec.origin is None:
-        return False
-    version_file = Path(spec.origin).with_name("version.py")
-    built_for = {}
-    if version_file.exists():
-        for name, value in re.findall(r"^(cuda|hip)\b[^=\n]*=\s*(.+)$", version_file.read_text(), flags=re.MULTILINE):
-            built_for[name] = ast.literal_eval(value)
-    nodes = {"cuda": ("nvidia[0-9]*", "dxg"), "hip": ("kfd",)}
-    return any(
-        built_for.get(name) and any(next(Path("/dev").glob(pattern), None) for pattern in patterns)
-        for name, patterns in nodes.items()
-    )
+def _versions() -> dict[str, str]:
+    return {package: version for package in PACKAGES if (version := installed(package)) is not None}
 
 
-def _cpu_model() -> str:
-    try:
-        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
-    except OSError:
-        match = None
-    return match[1] if match else platform.processor() or platform.machine()
-
-
-def _cpu_flags() -> tuple[str, ...]:
-    """Return what the processor says that it can do."""
-    try:
-        found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
-    except OSError:
-        found = None
-    return tuple(found[1].split()) if found else ()
-
-
-def _cores() -> int | None:
-    """Physical cores: distinct pairs of package and core."""
-    pairs = set()
-    for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
-        try:
-            pairs.add(tuple((folder / name).read_text() for name in ("physical_package_id", "core_id")))
-        except OSError:
-            return None
-    return len(pairs) or None
-
-
-def _governor() -> str:
-    found = set()
-    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
-        try:
-            found.add(path.read_text().strip())
-        except OSError:
-            continue
-    return "|".join(sorted(found))
-
-
-def _accelerators() -> tuple[dict[str, Any], ...]:
-    """Ask the driver's own tool: asking torch would import it, and take memory of the device."""
-    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True).stdout
-        lines = [[part.strip() for part in line.split(",")] for line in told.splitlines()]
-        return tuple(
-            {"name": name, "driver": driver, "memory_bytes": int(mebibytes) * 2**20}
-            for name, driver, mebibytes in lines
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ()
+def _has_python_headers() -> bool:
+    """Look where Inductor looks."""
+    return (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
 
 
 def _memory_bytes() -> int:

@@ -49,7 +49,7 @@ def of(variants: Sequence[Variant], plan: Plan, environment: Environment) -> Est
 
 def _kind(variant: Variant) -> str:
     engine = variant.engine
-    if not engine.compiles:
+    if not (engine.compiles or engine.exports):
         return "eager"
     if not engine.probes_cpu:
         return "graph"

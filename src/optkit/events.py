@@ -14,12 +14,13 @@ from optkit.errors import OptkitError
 
 # fmt: off
 Phase = Literal[
-    "import", "probe", "build", "prepare", "first_call", "early_calls", "settle", "preliminary", "reload", "rounds",
-    "throughput", "memory", "checks", "headroom", "warm_start", "confirm",
+    "import", "probe", "build", "export", "prepare", "first_call", "early_calls", "settle", "preliminary", "reload",
+    "rounds", "throughput", "memory", "checks", "headroom", "warm_start", "confirm",
 ]
 # fmt: on
-"""The phases of one variant, in order. `early_calls` are calls 2 and 3; `reload` is another worker of a variant that
-does not fit in memory beside the others; `confirm` repeats some rounds with workers that were forked afresh."""
+"""The phases of one variant, in order. `export` writes a file that another worker loads in `prepare`; `early_calls` are
+calls 2 and 3; `reload` is another worker of a variant that does not fit in memory beside the others; `confirm` repeats
+some rounds with workers that were forked afresh."""
 
 EndReason = Literal["rounds", "target", "decided", "budget", "stopped", "nothing_left", "baseline_failed"]
 """Why a study ended; `optkit.answers.ENDINGS` puts each in words."""

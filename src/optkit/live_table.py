@@ -17,8 +17,9 @@ from optkit.comparison import Comparison
 from optkit.engines import ENGINES
 from optkit.events import PhaseBegan, StudyEnded
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
+from optkit.presets import PRESETS, resolve
 from optkit.study import collect
-from optkit.variant import MODIFIERS, PRESETS, resolve
+from optkit.variant import MODIFIERS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -54,6 +54,8 @@ class Measurement:
         Threads within an operator; what building the model imports of torch, whatever the engine.
     facts
         What torch itself says it has done; empty for an engine that does not compile.
+    engine_facts
+        What the engine found out while it exported or prepared; see `optkit.engines.LoadedModel`.
     round_samples_s, preliminary_samples_s, confirm_samples_s
         Seconds per call of every sample, by round. Only the first make the result; the last, by workers forked
         afresh, can widen its interval.
@@ -85,6 +87,7 @@ class Measurement:
     first_call_s: float | None = None
     early_s: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    engine_facts: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None
     modules: tuple[str, ...] = ()
     settled: bool = False
@@ -130,6 +133,8 @@ class Measurement:
                     self.seconds[event.phase] = event.seconds
                     self.threads = event.details.get("threads", self.threads)
                     self.modules = tuple(event.details.get("modules", self.modules))
+                    self.engine_facts = self.engine_facts | event.details.get("facts", {})
+                    self.details = "\n".join(filter(None, (self.details, event.details.get("printed"))))
             case FirstCall():
                 self.first_call_s = event.duration_ns / 1e9
                 self.facts = {"graphs": event.graphs, "graph_breaks": event.graph_breaks}
@@ -346,6 +351,7 @@ class Measurement:
     def merit(self) -> float:
         """The speed-up, as far as it may be an answer: 0 for what failed, compiled nothing or gives other outputs."""
         sound = self.status not in ("failed", "skipped") and Doubt.NOT_COMPILED not in self.doubts
+        sound &= not self.facts.get("fell_back")
         if not sound or self.agreement not in (None, *PASSING):
             return 0.0
         return self.speedup or 0.0
@@ -379,6 +385,12 @@ class Measurement:
     def headroom(self) -> float | None:
         """How many times the least time of a call that this machine could do it in; None where that is not known."""
         return bill.headroom(self)
+
+    @property
+    def prepare_s(self) -> float | None:
+        """Seconds of exporting, where a file is run, and of preparing; None where that did not end."""
+        parts = [self.seconds[phase] for phase in ("export", "prepare") if phase in self.seconds]
+        return sum(parts) if "prepare" in self.seconds else None
 
     def is_near(self, max_error: float) -> bool:
         """Whether its outputs are known to lie no further than this from eager's."""

@@ -9,6 +9,7 @@ PHASE_WORDS: dict[str, str] = {
     "import": "importing torch",
     "probe": "learning what this CPU can do",
     "build": "building the model",
+    "export": "exporting",
     "prepare": "preparing",
     "first_call": "first call",
     "early_calls": "calls 2 and 3",

@@ -38,7 +38,7 @@ def row(m: Measurement) -> dict[str, Any]:
         "calls": m.calls or None,
         "rounds": m.rounds or None,
         "first_call_s": m.first_call_s,
-        "prepare_s": m.seconds.get("prepare"),
+        "prepare_s": m.prepare_s,
         "startup_cold_s": None if cold is None else cold.total_s,
         "startup_warm_s": None if warm is None else warm.total_s,
         "break_even_cold_calls": m.break_even().calls,

@@ -12,8 +12,9 @@ from optkit import environment
 from optkit.comparison import Comparison
 from optkit.errors import UsageError, WorkloadError
 from optkit.events import StudyEnded
+from optkit.presets import resolve
 from optkit.scheduler import Run
-from optkit.variant import BASELINE, resolve
+from optkit.variant import BASELINE
 from optkit.workload import Workload
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from optkit.estimate import Estimate
     from optkit.events import Event
-    from optkit.variant import Variant, VariantLike
+    from optkit.presets import VariantLike
+    from optkit.variant import Variant
 
 
 _ONE_AT_A_TIME = threading.Lock()

@@ -11,23 +11,32 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from html import escape
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from optkit import text
+from optkit import text, variant_code
 from optkit.engines import ENGINES, Compile, Eager, Engine
-from optkit.engines.compile import MODES
 from optkit.errors import VariantError
 from optkit.html_table import html_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from optkit.environment import Environment
 
 Grad = Literal["inference_mode", "no_grad", "grad"]
 GRADS: tuple[str, ...] = get_args(Grad)
 MOST_THREADS_PER_CPU = 4
-MODIFIERS = "no_grad, grad, train, threads=N"
+DTYPES = ("bfloat16", "float16")
+LAYOUTS = ("channels_last",)
+QUANTIZATIONS = ("int8", "int8_weight_only")
+FALLBACKS = ("eager",)
+PRESET_NAMES = ("recommended", "backends", "modes", "contexts", "precision", "threads", "exports", "guide", "all")
+"""Names that `optkit.presets` gives meaning to; here so that a slip can be told from an engine's name."""
+MODIFIERS = (
+    "no_grad, grad, train, channels_last, bfloat16, float16, autocast, autocast=DTYPE, int8, int8_weight_only, "
+    "threads=N, compiled_in=CONTEXT, fallback=eager"
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,20 @@ class Variant:
         The context that calls are made in: ``"inference_mode"`` (default), ``"no_grad"`` or ``"grad"``.
     train
         Leave the model in training mode, with dropout and batch statistics on; otherwise ``eval()`` is called.
+    dtype
+        Cast model and inputs: ``"bfloat16"`` or ``"float16"``; None leaves them as they are.
+    autocast
+        Make calls under `torch.autocast`: True takes the device's usual dtype, a name that one.
+    memory_format
+        ``"channels_last"``: lay images and convolutions out that way; None leaves them as they are.
+    quantize
+        With torchao, the linear layers: ``"int8"`` quantizes activations as they come, ``"int8_weight_only"`` not.
     threads
         Number of threads within an operator (`torch.set_num_threads`); None leaves torch's default.
+    compiled_in
+        Make the first call in this grad context, and all others in `grad`: torch compiles again then.
+    fallback
+        ``"eager"``: where the first call fails, which is where torch compiles, run eager from then on.
 
     Raises
     ------
@@ -54,32 +75,73 @@ class Variant:
     engine: Engine = field(default_factory=Eager)
     grad: Grad = "inference_mode"
     train: bool = False
+    dtype: str | None = None
+    autocast: str | bool | None = None
+    memory_format: str | None = None
+    quantize: str | None = None
     threads: int | None = None
+    compiled_in: str | None = None
+    fallback: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.engine, Engine):
             raise VariantError(f"engine must be one of optkit.engines, not {self.engine!r}.")
         if self.grad not in GRADS:
             raise VariantError(f"There is no grad context {self.grad!r}; allowed are: {', '.join(GRADS)}.")
+        if self.autocast is False:
+            object.__setattr__(self, "autocast", None)
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                raise VariantError(f"There is no {name} {value!r}; allowed are: {', '.join(map(str, allowed))}.")
+        self._check_together()
         if type(self.train) is not bool:
             raise VariantError(f"train must be True or False, not {self.train!r}.")
         if self.threads is not None and (type(self.threads) is not int or self.threads < 1):
             raise VariantError(f"threads must be a whole number of at least 1, not {self.threads!r}.")
 
+    def _check_together(self) -> None:
+        """Raise a VariantError where modifiers do not go with the engine, or with each other."""
+        for name in ("compiled_in", "fallback"):
+            if getattr(self, name) is not None and not isinstance(self.engine, Compile):
+                raise VariantError(f"{name} is about torch.compile, and {self.engine.name} has no use for it.")
+        if self.autocast is not None and self.dtype is not None:
+            raise VariantError("Give either a dtype, which casts the model, or autocast, which casts within each call.")
+        if self.engine.runs_file and not self.engine.exports and (self.autocast or self.quantize):
+            raise VariantError("A file that was exported already has its precision; leave autocast and int8 out.")
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it computes in less precision than the model has."""
+        return not self.dtype == self.autocast == self.quantize
+
+    @property
+    def modifiers(self) -> list[str]:
+        """The text of each modifier that is set, in the order they are written."""
+        autocast = (
+            None if self.autocast is None else "autocast" if self.autocast is True else f"autocast={self.autocast}"
+        )
+        named = {name: getattr(self, name) for name in ("threads", "compiled_in", "fallback")}
+        plain = [
+            None if self.grad == "inference_mode" else self.grad,
+            "train" if self.train else None,
+            self.memory_format,
+            self.dtype,
+            autocast,
+            self.quantize,
+        ]
+        return [one for one in plain if one] + [f"{name}={value}" for name, value in named.items() if value is not None]
+
     def __str__(self) -> str:
         pairs = ",".join(f"{key}={text.dump(value)}" for key, value in self.engine.pairs())
-        grad = "" if self.grad == "inference_mode" else f"+{self.grad}"
-        threads = "" if self.threads is None else f"+threads={self.threads}"
-        train = "+train" if self.train else ""
-        return self.engine.name + (f":{pairs}" if pairs else "") + grad + train + threads
+        return "+".join([self.engine.name + (f":{pairs}" if pairs else ""), *self.modifiers])
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Show what is set, and the code that makes it."""
         set_here = {"engine": self.engine.name} | {key: text.dump(value) for key, value in self.engine.pairs()}
-        modifiers = {"grad": self.grad, "train": text.dump(self.train), "threads": text.dump(self.threads)}
-        code = "\n".join(self.engine.code("model", "forward"))
+        modifiers = {"grad": self.grad, "modifiers": ", ".join(self.modifiers) or "none"}
         table = html_table((), (set_here | modifiers).items())
-        html = f"<b><code>{escape(str(self))}</code></b>{table}<pre>{escape(code)}</pre>"
+        html = f"<b><code>{escape(str(self))}</code></b>{table}<pre>{escape(self.code())}</pre>"
         return {"text/plain": repr(self), "text/html": html}
 
     @classmethod
@@ -104,11 +166,12 @@ class Variant:
         name, *settings = text.split(recipe, ":", maximum=1)
         engine = ENGINES.get(name)
         if engine is None:
-            close = difflib.get_close_matches(name, [*ENGINES, *PRESETS], n=1)
+            known = [*ENGINES, *PRESET_NAMES]
+            close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise VariantError(
                 f"There is no engine or preset {name!r}.{hint} Engines are: {', '.join(ENGINES)}; "
-                f"presets are: {', '.join(PRESETS)}."
+                f"presets are: {', '.join(PRESET_NAMES)}."
             )
         pairs = _read_pairs(settings[0], string, stand_ins=stand_ins) if settings else {}
         return cls(engine.from_pairs(pairs), **_read_modifiers(modifiers))
@@ -128,6 +191,14 @@ class Variant:
         """Return the sentence that says why this cannot run in `environment` at all, or None."""
         if self.threads is not None and self.threads > MOST_THREADS_PER_CPU * environment.cpus:
             return f"threads={self.threads} on {environment.cpus} CPUs would bring the machine to a halt; give fewer."
+        if self.quantize is not None and find_spec("torchao") is None:
+            return f'{self.quantize} needs torchao, which is not installed; pip install "optkit[quant]".'
+        if self.quantize is not None and self.engine.name in ("torchscript", "onnxruntime"):
+            return f"{self.engine.name} cannot hold the tensors that torchao makes; use compile with +{self.quantize}."
+        if self.dtype == "bfloat16" and self.engine.name == "onnxruntime":
+            return (
+                "ONNX Runtime is given its inputs through numpy, which has no bfloat16; use float16, or leave it out."
+            )
         return self.engine.blocked(environment)
 
     def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
@@ -135,10 +206,18 @@ class Variant:
         lines = ["import torch", setup, *(["model.train()"] if self.train else []), ""]
         if self.threads is not None:
             lines.append(f"torch.set_num_threads({self.threads})")
-        lines += self.engine.code("model", method)
-        call = f"output = fast({inputs})"
-        context = {"inference_mode": "torch.inference_mode()", "no_grad": "torch.no_grad()"}.get(self.grad)
-        return "\n".join([*lines, *([call] if context is None else [f"with {context}:", f"    {call}"])])
+        lines += [*variant_code.conversion(self, inputs), *self.engine.code("model", method, inputs)]
+        return "\n".join([*lines, *variant_code.call(self, method, inputs)])
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "dtype": DTYPES,
+    "autocast": (True, *DTYPES),
+    "memory_format": LAYOUTS,
+    "quantize": QUANTIZATIONS,
+    "compiled_in": GRADS,
+    "fallback": FALLBACKS,
+}
 
 
 def _stand_in(name: str) -> Callable[..., Any]:
@@ -171,14 +250,10 @@ def _read_modifiers(modifiers: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for modifier in modifiers:
         key, *value = text.split(modifier, "=", maximum=1)
-        name: str
-        given: Any
-        if modifier in GRADS:
-            name, given = "grad", modifier
-        elif modifier == "train":
-            name, given = "train", True
-        elif key == "threads" and value:
-            name, given = "threads", text.load(value[0])
+        if modifier in _PLAIN_MODIFIERS:
+            name, given = _PLAIN_MODIFIERS[modifier]
+        elif key in ("threads", "compiled_in", "fallback", "autocast") and value:
+            name, given = key, text.load(value[0])
         else:
             raise VariantError(f"There is no modifier {modifier!r}; allowed are: {MODIFIERS}.")
         if name in values:
@@ -187,67 +262,16 @@ def _read_modifiers(modifiers: list[str]) -> dict[str, Any]:
     return values
 
 
+_PLAIN_MODIFIERS: dict[str, tuple[str, Any]] = {
+    **{name: ("grad", name) for name in GRADS},
+    **{name: ("dtype", name) for name in DTYPES},
+    **{name: ("memory_format", name) for name in LAYOUTS},
+    **{name: ("quantize", name) for name in QUANTIZATIONS},
+    "train": ("train", True),
+    "autocast": ("autocast", True),
+}
+"""Modifiers without a value: the field that each sets, and to what."""
+
+
 BASELINE = Variant()
 """What every variant is compared with: eager, under `inference_mode`."""
-
-
-def _recommended(environment: Environment) -> list[str]:
-    if environment.device == "cpu":
-        return ["compile", "compile:freezing=true"]
-    return ["compile", "compile:mode=reduce-overhead", "compile:mode=max-autotune", "compile:backend=cudagraphs"]
-
-
-PRESETS: dict[str, tuple[str, Any]] = {
-    "recommended": ("what makes sense on this machine", _recommended),
-    "backends": (
-        "one variant for each backend of torch.compile",
-        lambda _: [
-            "compile:backend=eager", "compile:backend=aot_eager", "compile", "compile:backend=cudagraphs",
-        ],
-    ),
-    "modes": (
-        "one variant for each mode of torch.compile",
-        lambda _: ["compile", *(f"compile:mode={mode}" for mode in MODES if mode)],
-    ),
-    "contexts": (
-        "eager with gradients, under no_grad, and under inference_mode",
-        lambda _: ["eager+grad", "eager+no_grad"],
-    ),
-}  # fmt: skip
-
-
-VariantLike = Variant | Engine | str
-"""What stands for a variant: itself, bare engine settings, its text, or the name of a preset."""
-
-
-def resolve(variants: VariantLike | Iterable[VariantLike], environment: Environment) -> list[Variant]:
-    """Turn whatever a user gave into a list of variants, each once, in the order given.
-
-    Raises
-    ------
-    VariantError
-        If a name is unknown, if there are none, or if two different callables print alike.
-    """
-    given = [variants] if isinstance(variants, Variant | Engine | str) else list(variants)
-    found = [variant for item in given for variant in _expand(item, environment)]
-    unique: dict[str, Variant] = {}
-    for variant in found:
-        if unique.setdefault(str(variant), variant) != variant:
-            raise VariantError(f"Two different variants print as {variant}; give one of the callables another name.")
-    if not unique:
-        raise VariantError("There is no variant to measure; give at least one, or a preset such as 'recommended'.")
-    return list(unique.values())
-
-
-def _expand(item: VariantLike, environment: Environment) -> list[Variant]:
-    if isinstance(item, Variant):
-        return [item]
-    if isinstance(item, Engine):
-        return [Variant(item)]
-    if not isinstance(item, str):
-        raise VariantError(f"{item!r} is no variant; give a Variant, its text, or settings from optkit.engines.")
-    if item == "all":
-        return [variant for name in PRESETS for variant in _expand(name, environment)]
-    if item in PRESETS:
-        return [Variant.parse(string) for string in PRESETS[item][1](environment)]
-    return [Variant.parse(item)]

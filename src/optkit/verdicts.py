@@ -38,6 +38,8 @@ class Doubt(Enum):
     CUDAGRAPHS_SKIPPED = "CUDA graphs were asked for and not used"
     FREEZING_IGNORED = "freezing was asked for and not done"
     CACHE_BYPASSED = "nothing of the compile is kept for the next start"
+    OPSET_CHANGED = "another opset was written than was asked for"
+    LEGACY = "the technique is deprecated"
     MODE_IGNORED = "the backend has no modes"
     NOT_STEADY = "calls were still changing when the warm-up ended"
     NOISY_MACHINE = "the machine was busy or held back"

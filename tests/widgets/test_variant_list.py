@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from optkit.errors import VariantError
-from optkit.variant import PRESETS, Variant
+from optkit.presets import PRESETS
+from optkit.variant import Variant
 from optkit.widgets import VariantList
 
 

@@ -104,8 +104,9 @@ def test_the_kind_of_a_mapping_and_its_order_do_not_matter(kind):
 
 def test_leaves_travel_through_a_file_that_holds_no_program(tmp_path):
     batch = flatten([torch.ones(2), 1j, True, None, 2**70, "text", b"bytes", math.inf, torch.float16])
-    leaves.save([batch], {"random": True}, str(tmp_path / "reference"))
-    (found,), flags = leaves.load(str(tmp_path / "reference"))
+    leaves.save([batch], None, {"random": True}, str(tmp_path / "reference"))
+    (found,), others, flags = leaves.load(str(tmp_path / "reference"))
+    assert others is None
     assert flags == {"random": True}
     assert found.keys() == batch.keys()
     assert all(torch.equal(found[k], v) if isinstance(v, torch.Tensor) else found[k] == v for k, v in batch.items())
@@ -305,3 +306,47 @@ def test_whatever_is_compared_with_itself_is_equal(output):
 def test_whatever_is_compared_with_anything_gives_a_status(found, reference):
     assert agreement(found, reference, precise=found).status in SEVERITY
     assert isinstance(repeats([flatten(found)], [flatten(reference)]), bool)
+
+
+def reduced(found, reference, peer, precise=None):
+    exact = None if precise is None else lambda: flatten(precise)
+    return compare(flatten(found), flatten(reference), exact, lambda: flatten(peer))
+
+
+def test_what_is_as_near_as_eager_in_the_same_precision_is_reduced_whatever_its_dtype():
+    full = noise((8, 16))
+    half = full.bfloat16()
+    found = reduced(half, full, half, full.double())
+    assert found.status == "reduced"
+    assert found.max_abs_error == float((half.double() - full.double()).abs().max())
+    assert reduced(full, full, full, full.double()).status == "reduced"
+
+
+def test_less_precision_forgives_no_more_than_eager_shows_in_it():
+    full = noise((8, 16))
+    half = full.bfloat16()
+    assert reduced(half * 1.1, full, half, full.double()).status == "different"
+    assert reduced(half.float(), full, half).status == "dtype"
+    assert reduced(half[:4], full, half).status == "shape"
+    assert reduced(half.clone().fill_(math.nan), full, half).status == "nan"
+
+
+def test_where_even_eager_is_far_off_in_less_precision_nothing_passes():
+    full = noise((8, 16))
+    wrecked = full + 0.5 * noise((8, 16), seed=1)
+    found = reduced(wrecked, full, wrecked, full.double())
+    assert found.status == "different"
+    assert "even eager is far off" in found.why
+
+
+def test_without_fp64_eager_in_full_precision_is_the_yardstick():
+    full = noise((8, 16))
+    half = full.bfloat16()
+    assert reduced(half, full, half).status == "reduced"
+    assert reduced(half * 1.1, full, half).status == "different"
+
+
+def test_a_choice_that_eager_makes_alike_in_less_precision_is_reduced():
+    full, half = noise((8, 16)), torch.tensor([3])
+    assert reduced([full, torch.tensor([3])], [full, torch.tensor([4])], [full, half]).status == "reduced"
+    assert reduced([full, torch.tensor([2])], [full, torch.tensor([4])], [full, half]).status == "different"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
 import sys
+import warnings
 
 import cloudpickle
 import numpy as np
@@ -15,7 +17,8 @@ from torch import nn
 from torch._dynamo.utils import counters
 from torch.nn import functional
 
-from optkit.worker import checks, leaves, loading
+from optkit.variant import Variant
+from optkit.worker import checks, conversion, leaves, loading
 from optkit.workload import Workload
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -104,6 +107,23 @@ class Amplifies(Net):
         return (self.layer(x) + 1e4 - 1e4) * 1.0
 
 
+class Branches(Net):
+    def forward(self, x):
+        return self.layer(x) if x.sum() > 0 else x * 3
+
+
+class Positive(Net):
+    def forward(self, x):
+        return x.log()
+
+
+class Picky(Net):
+    def forward(self, x):
+        if (x < 0).any():
+            raise ValueError("only what is positive")
+        return x
+
+
 def rebuilt():
     model = Net()
     with torch.no_grad():
@@ -118,18 +138,20 @@ def plain():
 class Worker:
     """A model that was called a few times, as in the timing."""
 
-    def __init__(self, folder, model, inputs=X, prepare=None, calls=3, **options):
+    def __init__(self, folder, model, inputs=X, prepare=None, calls=3, variant="eager", **options):
         folder.mkdir()
+        self.variant = Variant.parse(variant)
         self.spec = Workload(model, inputs, **options).pack(folder) | {"train": False}
         with torch.inference_mode(False):  # a session loads before it enters the context
-            self.timed = loading.load(self.spec, "cpu")
+            self.timed = conversion.convert(loading.load(self.spec, "cpu"), self.variant)
         self.function = self.timed.target if prepare is None else prepare(self.timed.target)
         for _ in range(calls):
             for args, kwargs in self.timed.batches:
                 self.function(*args, **kwargs)
 
     def ask(self, function, path):
-        found = function(self.spec, self.timed, self.function, str(path))
+        more = (self.variant,) if function is checks.check else ()
+        found = function(self.spec, self.timed, self.function, str(path), *more)
         return json.loads(json.dumps(found, allow_nan=False))
 
 
@@ -151,12 +173,12 @@ def context(request):
 def checked(tmp_path):
     """Return a function that makes the reference in one worker and checks another against it."""
 
-    def run(model, inputs=X, prepare=None, context=torch.inference_mode, **options):
+    def run(model, inputs=X, prepare=None, context=torch.inference_mode, variant="eager", **options):
         with context():
             reference = Worker(tmp_path / "reference", model, inputs, **options)
             made = reference.ask(checks.make_reference, tmp_path / "outputs")
-            variant = Worker(tmp_path / "variant", model, inputs, prepare, **options)
-            return made, variant.ask(checks.check, tmp_path / "outputs")
+            other = Worker(tmp_path / "variant", model, inputs, prepare, variant=variant, **options)
+            return made, other.ask(checks.check, tmp_path / "outputs")
 
     return run
 
@@ -208,6 +230,87 @@ def test_the_fp64_reference_forgives_what_eager_does_not_know_better(checked):
     assert made["agreement"] == "equal"
     assert found["agreement"] == "close"
     assert found["max_abs_error"] > 1e-4
+
+
+def traced(target):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(target, (X,), strict=False, check_trace=False)
+
+
+def test_a_trace_of_one_branch_is_found_out_on_other_inputs(checked):
+    made, found = checked(Branches(), prepare=traced, variant="torchscript")
+    assert made["agreement"] == "equal"
+    assert found["agreement"] == "different"
+    assert found["details"]["why"].startswith("For your inputs it agrees, but for others of the same shapes")
+
+
+def test_a_function_that_fails_on_other_inputs_is_different(checked):
+    def fussy(target):
+        def call(x):
+            if x.sum() != X.sum():
+                raise ValueError("these are not mine")
+            return target(x)
+
+        return call
+
+    _, found = checked(Net(), prepare=fussy)
+    assert found["agreement"] == "different"
+    assert "it fails: ValueError: these are not mine" in found["details"]["why"]
+
+
+@pytest.mark.parametrize("model", [Positive, Picky])
+def test_other_inputs_that_eager_does_not_take_say_nothing(checked, model):
+    _, found = checked(model(), inputs=X.abs() + 1)
+    assert found["agreement"] == "equal"
+
+
+def test_whole_numbers_are_varied_in_their_order_alone():
+    (((floats, numbers, flags, scalar), _),) = checks._varied(
+        (((X, torch.arange(3), torch.tensor([True, False]), torch.tensor(3)), {}),)
+    )
+    assert torch.equal(floats, -X)
+    assert numbers.tolist() == [2, 1, 0]
+    assert flags.tolist() == [True, False]
+    assert scalar.item() == 3
+
+
+@pytest.mark.parametrize("variant", ["eager+bfloat16", "eager+float16"])
+def test_a_model_in_half_precision_agrees_as_far_as_eager_does_in_it(checked, variant):
+    _, found = checked(Net(), variant=variant)
+    assert found["agreement"] == "reduced"
+    assert found["max_abs_error"] > 1e-4
+    assert found["details"]["state"] == []
+    assert found["details"]["inputs_changed"] is False
+
+
+def test_autocast_agrees_as_far_as_eager_does_in_it(checked):
+    _, found = checked(
+        Net(), variant="eager+autocast", prepare=lambda target: conversion.in_autocast(target, "cpu", autocast=True)
+    )
+    assert found["agreement"] == "reduced"
+
+
+def test_a_drift_in_half_precision_is_different_all_the_same(checked):
+    drift = changed(lambda output: {"scores": output["scores"] * 1.1})
+    _, found = checked(Net(), variant="eager+bfloat16", prepare=drift)
+    assert found["agreement"] == "different"
+    assert "eager is nearer in the same precision" in found["details"]["why"]
+
+
+def test_layout_alone_reduces_nothing(checked):
+    _, found = checked("tiny_cnn", None, variant="eager+channels_last")
+    assert found["agreement"] in ("equal", "close")
+
+
+def test_what_runs_from_a_file_has_no_state_to_look_at(tmp_path):
+    with torch.inference_mode():
+        Worker(tmp_path / "reference", Net()).ask(checks.make_reference, tmp_path / "outputs")
+        worker = Worker(tmp_path / "variant", Net())
+        worker.timed = dataclasses.replace(worker.timed, model=None)
+        found = worker.ask(checks.check, tmp_path / "outputs")
+    assert found["agreement"] == "equal"
+    assert "state" not in found["details"]
 
 
 @pytest.mark.parametrize("model", [Counts, Replaces, Grows])
@@ -371,5 +474,5 @@ def test_an_error_of_the_model_is_the_sessions_to_report(checked):
 
 def test_flags_reach_the_others_through_the_file(checked, tmp_path):
     checked(Drops())
-    _, flags = leaves.load(str(tmp_path / "outputs"))
+    _, _, flags = leaves.load(str(tmp_path / "outputs"))
     assert flags == {"random": True, "stateful": False}

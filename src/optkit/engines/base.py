@@ -12,6 +12,7 @@ from optkit.errors import VariantError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from optkit.environment import Environment
     from optkit.verdicts import Doubt
@@ -30,7 +31,7 @@ class LoadedModel:
     Attributes
     ----------
     model
-        The module.
+        The module; None in a worker that runs what another one has exported.
     method
         Name of the method that is measured; ``"forward"`` means calling the module itself.
     batches
@@ -39,6 +40,8 @@ class LoadedModel:
         Where model and inputs are, e.g. ``"cpu"`` or ``"cuda:1"``.
     evaluate
         The user's function of the outputs that returns a number; None where there is none.
+    facts
+        What an engine finds out while it exports or prepares, as JSON; see `Engine.doubts`.
     """
 
     model: Any
@@ -46,6 +49,7 @@ class LoadedModel:
     batches: tuple[Batch, ...]
     device: str
     evaluate: Callable[[Any], float] | None = None
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def target(self) -> Callable[..., Any]:
@@ -63,24 +67,64 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
-    compiles: ClassVar[bool] = False
-    """Whether torch.compile is to make graphs of the model; zero graphs then mean that nothing was done."""
 
     modules: ClassVar[tuple[str, ...]] = ("torch",)
     """What a process imports for this technique, of what every worker finds imported; part of every start-up time."""
+
+    loading_modules: ClassVar[tuple[str, ...]] = ("torch",)
+    """The same for a process that only loads what another has exported."""
+
+    lingers_s: ClassVar[float] = 0.0
+    """For how long the technique's threads keep CPUs busy after a call; others are not timed meanwhile."""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether torch.compile is to make graphs of the model; zero graphs then mean that nothing was done."""
+        return False
+
+    @property
+    def runs_file(self) -> bool:
+        """Whether what is timed is loaded from a file, and needs no model."""
+        return False
+
+    @property
+    def exports(self) -> bool:
+        """Whether that file is written first, by a worker of its own (`export`); otherwise the user has it."""
+        return self.runs_file and getattr(self, "path", None) is None
 
     @property
     def probes_cpu(self) -> bool:
         """Whether the first call on a CPU would include Inductor's look at the machine, which is timed apart."""
         return False
 
-    @abstractmethod
-    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
-        """Return the callable to measure. Runs in a worker, in the grad context of the variant; may import torch."""
+    def export(self, loaded: LoadedModel, folder: Path) -> None:
+        """Write the model to `folder`. Runs in a worker of its own, with gradients disabled; only where `exports`."""
+        del loaded, folder
+        raise AssertionError(f"{self.name} exports nothing")
 
     @abstractmethod
-    def code(self, model: str, method: str) -> list[str]:
-        """Return the lines that make a callable named ``fast`` from the expression `model`, for users to copy."""
+    def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
+        """Return the callable to measure. Runs in a worker, in the grad context of the variant; may import torch.
+
+        Parameters
+        ----------
+        loaded
+            The model and its inputs; where the engine `exports`, the inputs alone.
+        folder
+            Where `export` has written; None where it was not called.
+        """
+
+    @abstractmethod
+    def code(self, model: str, method: str, inputs: str) -> list[str]:
+        """Return the lines that make a callable named ``fast``, for users to copy.
+
+        Parameters
+        ----------
+        model, method
+            The expression that is the model, and the name of its method; ``"forward"`` is calling it.
+        inputs
+            How a call takes the variable ``inputs``: ``"*inputs"``, ``"**inputs"``, or ``"inputs"``, a single one.
+        """
 
     def blocked(self, environment: Environment) -> str | None:
         """Return the sentence that says why this cannot run here, or None where it can."""
@@ -98,7 +142,8 @@ class Engine(ABC):
         Parameters
         ----------
         facts
-            See `optkit.worker.compile_trace.Trace.facts`; facts that are None, or missing, say nothing.
+            What the engine found out (`LoadedModel.facts`), and `optkit.worker.compile_trace.Trace.facts`; facts that
+            are None, or missing, say nothing.
         grad
             The grad context of the calls.
         device

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib import util
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optkit import text
-from optkit.engines import compile_doubts
+from optkit.engines import compile_doubts, inductor_settings
 from optkit.engines.base import Engine, LoadedModel
 from optkit.errors import VariantError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from optkit.environment import Environment
     from optkit.verdicts import Doubt
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager", "aot_eager_decomp_partition", "openxla", "tvm")
 """Backends that torch registers itself; `backends()` adds the installed ones."""
 
-MODES = (None, "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-"""Modes of torch.compile; None is the default mode."""
+NEEDS = {"tvm": "tvm", "openxla": "torch_xla"}
+"""Backends that torch names itself, and the package that each runs on."""
 
 
 @cache
@@ -33,8 +35,8 @@ def backends() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*BACKENDS, *installed]))
 
 
-def _options(given: dict[Any, Any]) -> tuple[tuple[str, Any], ...]:
-    """Return Inductor's options sorted and with tuples for lists, or raise a VariantError where one has no text."""
+def written(given: dict[Any, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return options sorted and with tuples for lists, or raise a VariantError where one has no text."""
     found = {}
     for key, value in given.items():
         if not isinstance(key, str) or not re.fullmatch(r"[\w.-]+", key):
@@ -55,7 +57,8 @@ class Compile(Engine):
         A name (``"inductor"`` by default; the spelling ``"cudagraph"`` means ``"cudagraphs"``), or a callable
         ``backend(graph_module, example_inputs)`` that returns a callable; it travels to the worker by value.
     mode
-        None (default), ``"reduce-overhead"``, ``"max-autotune"`` or ``"max-autotune-no-cudagraphs"``.
+        None (default), ``"reduce-overhead"``, ``"max-autotune"``, ``"max-autotune-no-cudagraphs"``, or ``"lite"`` where
+        torch has it.
     dynamic
         True: symbolic shapes from the first compile on; False: never; None: torch decides at the first other shape.
     fullgraph
@@ -68,11 +71,10 @@ class Compile(Engine):
     Raises
     ------
     VariantError
-        If a value is not allowed, or mode and options are both given.
+        If a value is not allowed, Inductor has no such option, or mode and options are both given.
     """
 
     name: ClassVar[str] = "compile"
-    compiles: ClassVar[bool] = True
     modules: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo", "torch._inductor.compile_fx")
 
     backend: str | Callable[..., Any] = "inductor"
@@ -88,24 +90,34 @@ class Compile(Engine):
         if self.mode == "default":
             object.__setattr__(self, "mode", None)
         # A sorted tuple rather than a dict: equal settings are then equal, hashable, and print alike.
-        object.__setattr__(self, "options", _options(dict(self.options)))
+        object.__setattr__(self, "options", written(dict(self.options)))
         if not callable(self.backend):
             self.check_choice("backend", backends())
-        self.check_choice("mode", MODES)
+        self.check_choice("mode", inductor_settings.modes())
         self.check_choice("dynamic", (None, True, False))
         self.check_choice("fullgraph", (True, False))
         self.check_choice("freezing", (True, False))
         if self.mode is not None and self.options:
             raise VariantError("compile takes either a mode or options, not both; give the mode's settings as options.")
+        if self.backend == "inductor":
+            for name, value in dict(self.options).items():
+                inductor_settings.check(name, value)
+
+    @property
+    def compiles(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def probes_cpu(self) -> bool:
         """Inductor compiles C++ for this CPU."""
         return self.backend == "inductor"
 
-    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
+    def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
         """Return the compiled callable; torch compiles it at its first call."""
         import torch
+
+        del folder
 
         if self.freezing:
             import torch._inductor.config as inductor_config
@@ -130,7 +142,10 @@ class Compile(Engine):
         return arguments
 
     def blocked(self, environment: Environment) -> str | None:
-        """Inductor needs a C++ compiler on a CPU."""
+        """Inductor needs a C++ compiler on a CPU, some backends a package of their own."""
+        needed = NEEDS.get(self.backend) if isinstance(self.backend, str) else None
+        if needed is not None and util.find_spec(needed) is None:
+            return f"backend={self.backend} needs the package {needed}, which is not installed."
         if self.backend == "inductor" and environment.device == "cpu" and not environment.cxx_compiler:
             return "Inductor needs a C++ compiler on a CPU and none was found; install g++."
         return None
@@ -161,8 +176,9 @@ class Compile(Engine):
         """Return where torch did not do what these settings ask for."""
         return compile_doubts.find(self, facts, grad=grad, device=device)
 
-    def code(self, model: str, method: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str) -> list[str]:
         """Return the lines that compile the model."""
+        del inputs
         target = model if method == "forward" else f"{model}.{method}"
         name = text.callable_name(self.backend)
         lines = []

@@ -32,7 +32,7 @@ def find(engine: Compile, facts: Mapping[str, Any], *, grad: str, device: str) -
 
 
 def _not_compiled(engine: Compile, facts: Mapping[str, Any]) -> str | None:
-    if facts.get("graphs") != 0:
+    if facts.get("graphs") != 0 or facts.get("fell_back"):
         return None
     said = f"backend={text.callable_name(engine.backend)} was given no graph of this model, so these are eager's times"
     if facts.get("skipped"):
@@ -41,6 +41,9 @@ def _not_compiled(engine: Compile, facts: Mapping[str, Any]) -> str | None:
 
 
 def _fell_back(engine: Compile, facts: Mapping[str, Any]) -> str | None:
+    if facts.get("fell_back"):
+        said = str(facts["fell_back"]).rstrip(".")
+        return f"The first call failed ({said}), so fallback=eager ran: these are eager's times; mend what it names."
     if facts.get("limit_hit"):
         why = f" (last: {facts['recompile_reason']})" if facts.get("recompile_reason") else ""
         remedy = {

@@ -9,6 +9,7 @@ from optkit.engines.base import Engine, LoadedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,12 @@ class Eager(Engine):
 
     name: ClassVar[str] = "eager"
 
-    def prepare(self, loaded: LoadedModel) -> Callable[..., Any]:
+    def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
         """Return the model, or its method, unchanged."""
+        del folder
         return loaded.target
 
-    def code(self, model: str, method: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str) -> list[str]:
         """Return the line that names the model ``fast``."""
+        del inputs
         return [f"fast = {model}" if method == "forward" else f"fast = {model}.{method}"]

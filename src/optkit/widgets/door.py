@@ -9,7 +9,7 @@ from optkit.widgets.explorer import Explorer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from optkit.variant import VariantLike
+    from optkit.presets import VariantLike
 
 
 def explore(

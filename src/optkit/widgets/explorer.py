@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from optkit.events import Event
-    from optkit.variant import VariantLike
+    from optkit.presets import VariantLike
 
 DEFAULT_MODEL = "resnet18"
 REDRAW_S = 1.0

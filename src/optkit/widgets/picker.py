@@ -9,7 +9,8 @@ import traitlets
 
 from optkit import environment
 from optkit.engines import ENGINES, Compile
-from optkit.engines.compile import MODES, backends
+from optkit.engines.compile import backends
+from optkit.engines.inductor_settings import modes
 from optkit.errors import VariantError
 from optkit.text import callable_name
 from optkit.variant import GRADS, Variant
@@ -22,7 +23,7 @@ _DYNAMIC = {"auto": None, "true": True, "false": False}
 _BOOLEAN = {"false": False, "true": True}
 _CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "backend": ("Backend", {name: name for name in backends()}),
-    "mode": ("Mode", {mode or "default": mode for mode in MODES}),
+    "mode": ("Mode", {mode or "default": mode for mode in modes()}),
     "dynamic": ("Dynamic", _DYNAMIC),
     "freezing": ("Freezing", _BOOLEAN),
 }

@@ -9,7 +9,8 @@ import traitlets
 
 from optkit import environment
 from optkit.marks import Marks, svg
-from optkit.variant import BASELINE, PRESETS, Variant, VariantLike, resolve
+from optkit.presets import PRESETS, VariantLike, resolve
+from optkit.variant import BASELINE, Variant
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:

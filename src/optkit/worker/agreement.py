@@ -18,9 +18,9 @@ from optkit.worker.leaves import Leaf, Leaves, not_compared
 
 Precise = Callable[[], Leaves | None]
 
-SEVERITY = ("equal", "close", "different", "inf", "nan", "shape", "dtype", "structure")
+SEVERITY = ("equal", "close", "reduced", "different", "inf", "nan", "shape", "dtype", "structure")
 """Every status, from the best to the worst."""
-AGREEING = ("equal", "close")
+AGREEING = ("equal", "close", "reduced")
 
 TOLERANCES = {
     torch.float16: (1e-3, 1e-5),
@@ -47,7 +47,8 @@ class Agreement:
     Attributes
     ----------
     status
-        ``equal`` (bit by bit), ``close``, ``different``, ``nan``, ``inf``, ``shape``, ``dtype`` or ``structure``.
+        ``equal`` (bit by bit), ``close``, ``reduced`` (as near as eager is in less precision), ``different``, ``nan``,
+        ``inf``, ``shape``, ``dtype`` or ``structure``.
     max_abs_error
         The largest over all floats; None where there are none, or where it is not finite.
     cosine
@@ -68,7 +69,7 @@ class Agreement:
     why: str = ""
 
 
-def compare(found: Leaves, reference: Leaves, precise: Precise | None = None) -> Agreement:
+def compare(found: Leaves, reference: Leaves, precise: Precise | None = None, peer: Precise | None = None) -> Agreement:
     """Compare leaves with those of eager. Whatever the outputs are, it does not raise.
 
     Parameters
@@ -78,6 +79,9 @@ def compare(found: Leaves, reference: Leaves, precise: Precise | None = None) ->
     precise
         Returns the leaves of the same model in fp64, or None. It is expensive, and asked only where the difference is
         larger than the usual tolerances: the model may well amplify rounding, eager's own included.
+    peer
+        Returns the leaves of eager in the precision of `found`, where that is less than the reference's; None where it
+        is the same.
     """
     if found.keys() != reference.keys():
         return Agreement("structure", why=_other_parts(found, reference))
@@ -85,7 +89,11 @@ def compare(found: Leaves, reference: Leaves, precise: Precise | None = None) ->
         why = f"Nothing in its outputs can be compared: {', '.join(unknown)[:SHOWN]}."
         return Agreement("structure", where=next(iter(reference)), why=why)
     exact = cache(precise) if precise is not None else _unknown
-    leaves = [_compare_leaf(path, found[path], reference[path], exact) for path in reference]
+    if peer is None:
+        leaves = [_compare_leaf(path, found[path], reference[path], exact) for path in reference]
+    else:
+        peers = peer() or {}
+        leaves = [_compare_reduced(path, found[path], reference[path], peers.get(path), exact) for path in reference]
     worst = max(leaves, key=badness, default=Agreement("equal"))
     error = max((leaf.max_abs_error for leaf in leaves if leaf.max_abs_error is not None), default=math.inf)
     return replace(
@@ -117,6 +125,11 @@ def repeats(found: list[Leaves], reference: list[Leaves]) -> bool:
     """Whether two runs of the same callable agree; NaN and Inf do where both have them at the same places."""
     pairs = zip(found, reference, strict=True)
     return all(_same_objects(a, b) or compare(_finite(a), _finite(b)).status in AGREEING for a, b in pairs)
+
+
+def is_finite(leaves: Leaves) -> bool:
+    """Whether no float is NaN or infinite."""
+    return all(wide is None or bool(wide.isfinite().all()) for wide in map(_wide, leaves.values()))
 
 
 def _unknown() -> None:
@@ -157,6 +170,41 @@ def _compare_leaf(path: str, found: Leaf, reference: Leaf, precise: Precise) -> 
     except Exception as error:  # noqa: BLE001 - torch has dtypes that can hardly do anything
         return Agreement("different", where=path, why=f"Its {path} cannot be compared: {type(error).__name__}.")
     return replace(numbers, status=status, where=None if status == "equal" else path, why=why)
+
+
+def _compare_reduced(path: str, found: Leaf, reference: Leaf, peer: Leaf, precise: Precise) -> Agreement:
+    """Compare a leaf that was computed in less precision: eager in the same says what may be expected of it."""
+    a, b, c = _wide(found), _wide(reference), _wide(peer)
+    if a is None or b is None or c is None:  # no float: as it is, or as eager has it in the same precision
+        as_is = _compare_leaf(path, found, reference, precise)
+        if as_is.status == "equal" or _compare_leaf(path, found, peer, precise).status != "equal":
+            return as_is
+        return replace(as_is, status="reduced", why="")
+    form = _compare_form(path, found, peer)
+    if form is not None:
+        return Agreement(form[0], where=path, why=form[1])
+    numbers = _numbers(a, b, None)
+    exact = _wide((precise() or {}).get(path))
+    status, why = _compare_floats_reduced(path, a, b, c, b if exact is None or exact.shape != b.shape else exact)
+    return replace(numbers, status=status, where=path, why=why)
+
+
+def _compare_floats_reduced(
+    path: str, found: Tensor, reference: Tensor, peer: Tensor, exact: Tensor
+) -> tuple[str, str]:
+    for status, said, has in (("nan", "NaN", torch.isnan), ("inf", "infinite numbers", torch.isinf)):
+        if has(reference).any():
+            return status, f"Eager's own outputs contain {said}, in {path}."
+        if has(found).any():
+            return status, f"Its {path} contains {said} and eager's does not, in full precision."
+    if _is_as_near(found, peer, exact, HALF_FACTOR):
+        return "reduced", ""
+    error, size = float((found - reference).abs().max()), _rms(reference)
+    if _rms(peer - exact) > MOST_OF_EAGER * _rms(exact):
+        said = "even eager is far off in this precision"
+    else:
+        said = "eager is nearer in the same precision"
+    return "different", f"Its {path} differs from eager's by up to {error:.2g}, at a size of {size:.2g}, and {said}."
 
 
 def _wide(leaf: Leaf) -> Tensor | None:

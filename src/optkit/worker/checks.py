@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 import random
-from functools import cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -20,12 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from optkit.worker import agreement, leaves, loading
+from optkit.worker import agreement, conversion, leaves, loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from optkit.engines.base import Batch, LoadedModel
+    from optkit.variant import Variant
     from optkit.worker.leaves import Leaves
 
 Details = dict[str, Any]
@@ -35,6 +37,7 @@ REASON_CHARACTERS = 400
 DIFFERENT_WEIGHTS = "Building the model twice gave different weights; seed what it draws them from."
 DIFFERENT_RUNS = "Two runs of eager with the same seed gave different outputs; ask torch for deterministic algorithms."
 DRAWS = "Eager draws random numbers: another seed gave other outputs; switch its randomness off."
+OTHER_INPUTS = "For your inputs it agrees, but for others of the same shapes (floats negated, whole numbers reversed)"
 UNREPEATABLE = "Two runs of this variant with the same seed gave different outputs, so it cannot be relied upon."
 
 
@@ -66,14 +69,14 @@ def make_reference(spec: Details, timed: LoadedModel, function: Callable[..., An
     details |= _metric(timed, outputs)
     details |= _repeatability(spec, fresh, first)
     flags = {name: bool(details.get(name)) for name in ("random", "stateful")}
-    leaves.save(first, flags, path)
+    leaves.save(first, None if any(flags.values()) else _of_others(spec, timed.device), flags, path)
     itself = agreement.combine([agreement.compare(one, one) for one in first])
     reason = _reason(flags)
     error = itself.max_abs_error if reason is None else None
     return {"agreement": reason or itself.status, "max_abs_error": error, "details": details | _shown(itself, first)}
 
 
-def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path: str) -> Details:
+def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path: str, variant: Variant) -> Details:
     """Compare a variant's outputs with those at `path`.
 
     Parameters
@@ -86,6 +89,8 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
         What was timed.
     path
         What `make_reference` wrote.
+    variant
+        Says in which precision it computes; outputs of less are held against eager's in the same.
 
     Returns
     -------
@@ -93,9 +98,11 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
         ``agreement``: see `optkit.worker.agreement.Agreement`; or, where the outputs do not agree, the reason why that
         says nothing: ``nondeterministic`` or ``stateful``, as eager is. ``max_abs_error``, ``details``.
     """
-    reference, flags = leaves.load(path)
-    fresh = load_fresh(spec, timed.device)
-    details = _changes(spec, timed, fresh)
+    reference, others, flags = leaves.load(path)
+    fresh = _converted(spec, timed.device, variant)
+    details = {} if timed.model is None else _changes(spec, timed, fresh)
+    if timed.model is None and _inputs_differ(timed.batches, fresh.batches):
+        details["inputs_changed"] = True
     outputs: list[Any] = []
     _restore(timed, fresh)
     first = _run(function, fresh.batches, keep=outputs if timed.evaluate else None)
@@ -107,14 +114,115 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
     if not agreement.repeats(again, first) and not flags["stateful"]:  # what is no tensor could not be put back
         details["random"] = UNREPEATABLE
         runs.append(again)
-    precise = None if flags["random"] or "random" in details else _in_fp64(fresh)  # it would draw other numbers
-    every = [one for run in runs for one in _compare(run, reference, precise)]
+    is_random = flags["random"] or "random" in details  # then other runs would draw other numbers
+    yardstick = partial(_Yardstick, spec, timed.device, variant)
+    own = None if is_random else yardstick(fresh.batches)
+    every = [one for run in runs for one in _compare(run, reference, own)]
     if len(first) > 1:
         details["batch"] = max(range(len(every)), key=lambda i: agreement.badness(every[i])) % len(first)
     worst = agreement.combine(every)
+    if others is not None and worst.status in agreement.AGREEING and not is_random:
+        _restore(timed, fresh)
+        worst = _on_others(worst, others, function, fresh, yardstick)
     reason = None if worst.status in agreement.AGREEING else _reason(flags)
     details |= _shown(worst, first)
     return {"agreement": reason or worst.status, "max_abs_error": worst.max_abs_error, "details": details}
+
+
+def _on_others(
+    so_far: agreement.Agreement,
+    reference: list[Leaves],
+    function: Callable[..., Any],
+    fresh: LoadedModel,
+    yardstick: Callable[[tuple[Batch, ...]], _Yardstick],
+) -> agreement.Agreement:
+    """Compare on other inputs of the same shapes: what was traced may be right only for those it was traced with."""
+    batches = _varied(fresh.batches)
+    try:
+        found = _run(function, batches)
+    except Exception as error:  # noqa: BLE001 - eager did not fail there
+        said = " ".join(str(error).split())[:REASON_CHARACTERS]
+        why = f"{OTHER_INPUTS} it fails: {type(error).__name__}: {said}"
+        return dataclasses.replace(so_far, status="different", why=why)
+    worst = agreement.combine(_compare(found, reference, yardstick(batches)))
+    if worst.status in agreement.AGREEING:
+        return so_far
+    return dataclasses.replace(worst, why=f"{OTHER_INPUTS} {worst.why[:1].lower()}{worst.why[1:]}")
+
+
+def _of_others(spec: Details, device: str) -> list[Leaves] | None:
+    """Return eager's outputs for other inputs of the same shapes; None where there are none that it takes."""
+    fresh = load_fresh(spec, device)
+    batches = _varied(fresh.batches)
+    if not _inputs_differ(batches, fresh.batches):
+        return None
+    try:
+        found = _run(fresh.target, batches)
+    except Exception:  # noqa: BLE001 - the model does not take such values; then nothing can be said of them
+        return None
+    return found if all(agreement.is_finite(one) for one in found) else None
+
+
+def _varied(batches: tuple[Batch, ...]) -> tuple[Batch, ...]:
+    """Return other inputs: floats of the other sign, whole numbers in the other order, so that none is a new one."""
+
+    def one(tensor: Tensor) -> Tensor:
+        if tensor.is_floating_point():
+            return -tensor
+        return tensor.flip(-1) if tensor.dim() and tensor.dtype != torch.bool else tensor
+
+    with torch.inference_mode(False):
+        varied: tuple[Batch, ...] = pytree.tree_map_only(Tensor, one, batches)
+    return varied
+
+
+def _converted(spec: Details, device: str, variant: Variant) -> LoadedModel:
+    """Load model and batches once more, in the variant's precision and layout."""
+    with torch.inference_mode(False):
+        return conversion.convert(load_fresh(spec, device), variant)
+
+
+class _Yardstick:
+    """What outputs are held against where they are not close to eager's: the model in fp64, eager in less precision.
+
+    Each is run when it is first asked for, on models of its own.
+    """
+
+    def __init__(self, spec: Details, device: str, variant: Variant, batches: tuple[Batch, ...]) -> None:
+        self._load = partial(load_fresh, spec, device)
+        self._device = device
+        self._variant = variant
+        self._batches = batches
+        self.is_reduced = variant.is_reduced
+
+    def exact(self, number: int) -> Leaves | None:
+        """Return the leaves in fp64 of a batch; None where the model has no fp64."""
+        return None if self._exact is None else self._exact[number]
+
+    def peer(self, number: int) -> Leaves | None:
+        """Return the leaves of eager in the variant's own precision; None where that is the model's."""
+        return None if self._peers is None else self._peers[number]
+
+    @cached_property
+    def _exact(self) -> list[Leaves] | None:
+        try:
+            fresh = self._load()
+            with torch.inference_mode(False):
+                fresh.model.double()
+                batches = pytree.tree_map_only(
+                    Tensor, lambda t: t.double() if t.is_floating_point() else t, self._batches
+                )
+            return _run(fresh.target, batches)
+        except Exception:  # noqa: BLE001 - no module, no memory, an operator without fp64: there is just no such reference
+            return None
+
+    @cached_property
+    def _peers(self) -> list[Leaves] | None:
+        if not self.is_reduced:
+            return None
+        with torch.inference_mode(False):
+            fresh = conversion.convert(self._load(), self._variant)
+        return _run(conversion.in_autocast(fresh.target, self._device, self._variant.autocast), self._batches)
 
 
 def load_fresh(spec: Details, device: str) -> LoadedModel:
@@ -199,11 +307,17 @@ def _inputs_differ(mine: tuple[Batch, ...], others: tuple[Batch, ...]) -> bool:
 
 
 def _state(model: Any) -> dict[str, Tensor]:
-    """Return parameters and buffers, those included that are not in the state_dict (caches, counters)."""
+    """Return parameters and buffers, those included that are not in the state_dict (caches, counters).
+
+    Tensors of other classes, such as quantized ones, are left out: they let themselves hardly be compared.
+    """
     if not isinstance(model, nn.Module):
         return {}
     every = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: tensor for name, tensor in every.items() if not nn.parameter.is_lazy(tensor)}
+    plain = (Tensor, nn.Parameter, nn.Buffer)
+    return {
+        name: tensor for name, tensor in every.items() if type(tensor) in plain and not nn.parameter.is_lazy(tensor)
+    }
 
 
 def _differing(model: Any, other: Any) -> list[str]:
@@ -223,6 +337,8 @@ def _same(mine: Any, other: Any) -> bool:
 @torch.no_grad()
 def _restore(timed: LoadedModel, fresh: LoadedModel) -> None:
     """Put the state back in place, where a compiled function looks for it; what is no tensor cannot be put back."""
+    if timed.model is None:
+        return
     mine, others = _state(timed.model), _state(fresh.model)
     for name in _differing(timed.model, fresh.model):
         if name in mine and name in others:
@@ -232,33 +348,14 @@ def _restore(timed: LoadedModel, fresh: LoadedModel) -> None:
                 mine[name].set_(others[name].clone())  # type: ignore[call-overload]  # a cache that grows
 
 
-def _in_fp64(fresh: LoadedModel) -> Callable[[int], Leaves | None]:
-    """Return a function of a batch's number that runs the model in fp64, once; `fresh` becomes that model."""
-
-    @cache
-    def run() -> list[Leaves] | None:
-        try:
-            with torch.inference_mode(False):
-                fresh.model.double()
-                batches = pytree.tree_map_only(
-                    Tensor, lambda t: t.double() if t.is_floating_point() else t, fresh.batches
-                )
-            return _run(fresh.target, batches)
-        except Exception:  # noqa: BLE001 - no module, no memory, an operator without fp64: there is just no such reference
-            return None
-
-    def precise(number: int) -> Leaves | None:
-        outputs = run()
-        return None if outputs is None else outputs[number]
-
-    return precise
-
-
-def _compare(
-    found: list[Leaves], reference: list[Leaves], precise: Callable[[int], Leaves | None] | None
-) -> list[agreement.Agreement]:
+def _compare(found: list[Leaves], reference: list[Leaves], yardstick: _Yardstick | None) -> list[agreement.Agreement]:
     return [
-        agreement.compare(mine, eagers, None if precise is None else partial(precise, number))
+        agreement.compare(
+            mine,
+            eagers,
+            None if yardstick is None else partial(yardstick.exact, number),
+            partial(yardstick.peer, number) if yardstick is not None and yardstick.is_reduced else None,
+        )
         for number, (mine, eagers) in enumerate(zip(found, reference, strict=True))
     ]
 

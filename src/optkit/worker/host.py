@@ -87,8 +87,8 @@ class Worker:
         while "news" in (answer := self._next_answer(limit_s, until - time.monotonic())):
             yield answer["news"]
         if "error" in answer:
-            self.host.wait(lambda: False, 0)  # what it printed may still lie in the pipe
-            printed = f"\n\nIt printed:\n{self.tail}" if str(self.tail) else ""
+            said = self.printed()
+            printed = f"\n\nIt printed:\n{said}" if said else ""
             raise WorkerFailedError(answer["error"], answer["details"] + printed, raised=True)
         return answer
 
@@ -109,6 +109,11 @@ class Worker:
         if not self.answers:
             raise WorkerFailedError(exit_sentence(self.exit_status or 0), str(self.tail))
         return self.answers.pop(0)
+
+    def printed(self) -> str:
+        """Return the last lines that it has printed until now."""
+        self.host.wait(lambda: False, 0)  # they may still lie in the pipe
+        return str(self.tail)
 
     def skip(self) -> None:
         """Let whoever waits for an answer of this worker wait no longer, from any thread."""

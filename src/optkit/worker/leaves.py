@@ -41,16 +41,16 @@ def not_compared(leaves: Leaves) -> list[str]:
     ]
 
 
-def save(batches: list[Leaves], flags: dict[str, Any], path: str) -> None:
-    """Write leaves and flags; the file appears when it is complete."""
-    torch.save({"batches": batches, "flags": flags}, f"{path}.part")
+def save(batches: list[Leaves], others: list[Leaves] | None, flags: dict[str, Any], path: str) -> None:
+    """Write leaves, those for other inputs, and flags; the file appears when it is complete."""
+    torch.save({"batches": batches, "others": others, "flags": flags}, f"{path}.part")
     os.replace(f"{path}.part", path)  # noqa: PTH105 - a str is what travels as JSON
 
 
-def load(path: str) -> tuple[list[Leaves], dict[str, Any]]:
+def load(path: str) -> tuple[list[Leaves], list[Leaves] | None, dict[str, Any]]:
     """Return what `save` wrote."""
     content = torch.load(Path(path), map_location="cpu", weights_only=True)
-    return content["batches"], content["flags"]
+    return content["batches"], content["others"], content["flags"]
 
 
 def _walk(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Leaf]]:

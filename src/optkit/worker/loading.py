@@ -6,26 +6,30 @@ import linecache
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils import _pytree as pytree
 
 from optkit import tiny_models, zoo
 from optkit.engines.base import LoadedModel
-
-if TYPE_CHECKING:
-    from optkit.engines.base import Batch
 
 SEED = 0
 BROUGHT_BY_TORCHVISION = ["torch._dynamo"]
 """Importing torchvision imports this too; workers find it imported, but every fresh process pays for it."""
 
 
-def load(spec: dict[str, Any], device: str) -> LoadedModel:
-    """Return the model and its batches on `device`; in eval mode, unless ``spec["train"]``."""
+def load(spec: dict[str, Any], device: str, *, with_model: bool = True) -> LoadedModel:
+    """Return the model, or None in its place, and its batches on `device`; in eval mode, unless ``spec["train"]``."""
     payload = _read(spec)
+    model = _model(spec, payload, device) if with_model else None
+    _seed()
+    batches = payload["batches"] or (tiny_models.example_inputs(spec["model"], spec["batch_size"], _shape(spec)),)
+    moved = tuple(_move(batch, device) for batch in batches)
+    return LoadedModel(model, spec["call"], moved, device, payload["evaluate"])
+
+
+def _model(spec: dict[str, Any], payload: dict[str, Any], device: str) -> Any:
     _seed()
     model = payload["model"] if spec["model"] is None else _zoo_model(spec)
     if not isinstance(model, torch.nn.Module):
@@ -34,10 +38,7 @@ def load(spec: dict[str, Any], device: str) -> LoadedModel:
         model = model.train(bool(spec.get("train"))).to(device)
     if spec["call"] != "forward" and not callable(getattr(model, spec["call"], None)):
         raise AttributeError(f"the model has no method {spec['call']!r} to call")
-    _seed()
-    batches = payload["batches"] or (tiny_models.example_inputs(spec["model"], spec["batch_size"], _shape(spec)),)
-    moved = tuple(_move(batch, device) for batch in batches)
-    return LoadedModel(model, spec["call"], moved, device, payload["evaluate"])
+    return model
 
 
 def _seed() -> None:
@@ -59,32 +60,6 @@ def describe(loaded: LoadedModel) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "modules": BROUGHT_BY_TORCHVISION if "torchvision" in sys.modules else [],
     }
-
-
-def batch_size(batch: Batch) -> int:
-    """Return how many inputs a batch holds: the first dimension of its first tensor that has one, else 1."""
-    for leaf in pytree.tree_leaves(batch):
-        if isinstance(leaf, torch.Tensor) and leaf.dim() > 0:
-            return leaf.shape[0]
-    return 1
-
-
-def resized(batches: tuple[Batch, ...], size: int) -> tuple[Batch, ...]:
-    """Return batches of `size` inputs: tensors that are as long as the batch are repeated, or cut, to that length."""
-
-    def fit(batch: Batch) -> Batch:
-        now = batch_size(batch)
-
-        def one(value: Any) -> Any:
-            if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.shape[0] != now:
-                return value
-            with torch.inference_mode(False):  # a tensor of another kind would compile once more
-                return value.repeat(-(-size // now), *[1] * (value.dim() - 1))[:size].contiguous()
-
-        fitted: Batch = pytree.tree_map(one, batch)
-        return fitted
-
-    return tuple(fit(batch) for batch in batches)
 
 
 def _read(spec: dict[str, Any]) -> dict[str, Any]:

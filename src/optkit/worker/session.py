@@ -11,16 +11,22 @@ import os
 import select
 import signal
 import threading
+import time
 import traceback
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from optkit import stats
-from optkit.worker import checks, compile_trace, frames, loading, memory, rates, work
+from optkit.engines import exported
+from optkit.errors import OptkitError
+from optkit.worker import checks, compile_trace, conversion, frames, loading, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REASON_CHARACTERS = 400
 DETAILS_CHARACTERS = 20_000
@@ -45,6 +51,7 @@ class Session:
         self.spec: dict[str, Any] = {}
         self.typical_ns = 0.0
         self.idle_bytes: int | None = None
+        self.fell_back: str | None = None
 
     def serve(self) -> None:
         """Answer commands until the other end closes the pipe."""
@@ -74,8 +81,10 @@ class Session:
         seconds = perf_counter() - begin
         return {"seconds": seconds, "details": {"instructions": chosen, "headers": compile_trace.header_folder()}}
 
-    def do_build(self, workload: dict[str, Any], variant: str, device: str) -> dict[str, Any]:
-        """Build the model and place it. `variant` is the path of the pickled Variant."""
+    def do_build(
+        self, workload: dict[str, Any], variant: str, device: str, *, with_model: bool = True
+    ) -> dict[str, Any]:
+        """Build the model and place it; or its inputs alone. `variant` is the path of the pickled Variant."""
         import cloudpickle
 
         self.variant = cloudpickle.loads(Path(variant).read_bytes())
@@ -84,30 +93,74 @@ class Session:
         self.idle_bytes = memory.held_bytes()
         begin = perf_counter()
         self.spec = workload | {"train": self.variant.train}
-        self.loaded = loading.load(self.spec, device)
+        self.loaded = loading.load(self.spec, device, with_model=with_model)
         return {"seconds": perf_counter() - begin, "details": loading.describe(self.loaded)}
 
-    def do_prepare(self) -> dict[str, Any]:
-        """Let the engine make the callable, in the variant's grad context, which is never left again."""
-        self.contexts.enter_context(CONTEXTS[self.variant.grad]())
-        if self.variant.engine.compiles:
+    def do_export(self, folder: str) -> dict[str, Any]:
+        """Let the engine write the model to a new folder, for another worker to load."""
+        begin = perf_counter()
+        self.loaded = conversion.convert(self.loaded, self.variant)
+        Path(folder).mkdir()
+        with contextlib.ExitStack() as contexts:
+            contexts.enter_context(torch.no_grad())
+            if self.variant.autocast is not None:
+                kind, dtype = conversion.autocast_of(self.loaded.device, self.variant.autocast)
+                contexts.enter_context(torch.autocast(kind, dtype=dtype, cache_enabled=False))  # a trace must see it
+            self.variant.engine.export(self.loaded, Path(folder))
+        return {"seconds": perf_counter() - begin, "details": {"facts": self.loaded.facts}}
+
+    def do_prepare(self, folder: str | None) -> dict[str, Any]:
+        """Let the engine make the callable, in the grad context of the first call."""
+        variant = self.variant
+        self.contexts.enter_context(CONTEXTS[variant.compiled_in or variant.grad]())
+        if variant.engine.compiles:
             self.trace = compile_trace.Trace(self._tell)
         begin = perf_counter()
-        function = self.variant.engine.prepare(self.loaded)
-        synchronize = _synchronizer(self.loaded.device)
-        self.watch = Stopwatch(function, self.loaded.batches, synchronize)
-        return {"seconds": perf_counter() - begin}
+        with torch.inference_mode(False):  # what is cast must be as normal a tensor as what is not
+            self.loaded = conversion.convert(self.loaded, variant)
+        function = self._called(variant.engine.prepare(self.loaded, None if folder is None else Path(folder)))
+        self.watch = Stopwatch(function, self.loaded.batches, _synchronizer(self.loaded.device))
+        return {"seconds": perf_counter() - begin, "details": {"facts": self.loaded.facts}}
+
+    def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as the variant calls it."""
+        autocast = None if self.variant.engine.runs_file else self.variant.autocast
+        return conversion.in_autocast(function, self.loaded.device, autocast)
 
     def do_first_call(self) -> dict[str, Any]:
         """Time the first call, and say what was compiled in it."""
-        reply: dict[str, Any] = {"duration_ns": self.watch.one()}
+        reply: dict[str, Any] = {"duration_ns": self._first_ns()}
         if self.trace is not None:
             self.trace.first_call_ended()
+        if self.variant.compiled_in is not None:  # never again after this: each change of context compiles anew
+            self.contexts.close()
+            self.contexts.enter_context(CONTEXTS[self.variant.grad]())
         return reply | self.do_facts()
+
+    def _first_ns(self) -> int:
+        """Time the first call; where it fails and there is a fallback, that is called and timed in it."""
+        if self.variant.fallback is None:
+            alone: int = self.watch.one()
+            return alone
+        fast, eager = self.watch.function, self._called(self.loaded.target)
+
+        def first(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return fast(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - as a user's own fallback would catch it
+                self.fell_back = shorten(_sentence(error), REASON_CHARACTERS)
+                traceback.print_exception(error)
+                return eager(*args, **kwargs)
+
+        self.watch.function = first
+        duration_ns: int = self.watch.one()
+        self.watch.function = fast if self.fell_back is None else eager
+        return duration_ns
 
     def do_facts(self) -> dict[str, Any]:
         """Say what torch tells of what it did; None where the engine does not compile."""
-        return {"facts": None if self.trace is None else self.trace.facts()}
+        fell_back = {} if self.fell_back is None else {"fell_back": self.fell_back}
+        return {"facts": None if self.trace is None else self.trace.facts() | fell_back}
 
     def do_reference(self, path: str) -> dict[str, Any]:
         """Write this variant's outputs to `path`, for others to be compared with; see whether they can be repeated."""
@@ -115,7 +168,7 @@ class Session:
 
     def do_check(self, path: str) -> dict[str, Any]:
         """Compare this variant's outputs with those at `path`."""
-        return checks.check(self.spec, self.loaded, self.watch.function, path)
+        return checks.check(self.spec, self.loaded, self.watch.function, path, self.variant)
 
     def do_memory(self) -> dict[str, Any]:
         """Call a few times more, and say how much memory that takes beyond an idle worker's."""
@@ -129,10 +182,11 @@ class Session:
 
     def do_throughput(self, batch_size: int | None, least_s: float) -> dict[str, Any]:
         """Call without waiting in between, with inputs of this batch size, or the user's own where it is None."""
-        batches = self.loaded.batches if batch_size is None else loading.resized(self.loaded.batches, batch_size)
+        batches = self.loaded.batches if batch_size is None else exported.resized(self.loaded.batches, batch_size)
         watch = Stopwatch(self.watch.function, batches, _synchronizer(self.loaded.device))
         calls, duration_ns = watch.pipelined(least_s)
-        items = sum(loading.batch_size(batch) for batch in batches) / len(batches)
+        self._let_threads_rest()
+        items = sum(exported.batch_size(batch) for batch in batches) / len(batches)
         return {"items": round(items * calls), "calls": calls, "duration_ns": duration_ns}
 
     def do_work(self) -> dict[str, Any]:
@@ -184,6 +238,7 @@ class Session:
         if steady is None and len(samples) >= WINDOW and not quiet_from:  # a slow model: what there is, in two halves
             half = len(samples) // 2
             steady = stats.is_steady(samples[:half], samples[-half:])
+        self._let_threads_rest()
         return self._samples(first, samples, compiled) | {"steady": steady, "is_short": is_short}
 
     def do_turn(
@@ -194,7 +249,14 @@ class Session:
         self.watch.sample_calls(block_calls(self.typical_ns) if in_blocks else 1)
         self.watch.discard(discard_calls, discard_s)
         first = self.watch.calls + 1
-        return self._samples(first, self.watch.take(least_calls, least_s), compiled)
+        samples = self.watch.take(least_calls, least_s)
+        self._let_threads_rest()
+        return self._samples(first, samples, compiled)
+
+    def _let_threads_rest(self) -> None:
+        """Wait until threads that keep a CPU busy after a call have gone to sleep: the next turn is another's."""
+        if self.variant.engine.lingers_s:
+            time.sleep(self.variant.engine.lingers_s)
 
     def _compiles(self) -> int | None:
         return None if self.trace is None else self.trace.compiles
@@ -232,6 +294,8 @@ def _end_with_parent(commands: int) -> None:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"The model's code called sys.exit({error.code!r})."
+    if isinstance(error, OptkitError):
+        return str(error)
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:3])}" if lines else type(error).__name__
 

@@ -1,0 +1,88 @@
+"""Files that hold an exported model: which may be loaded, and what is said where one cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from optkit.errors import UsageError, VariantError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MOST_CHARACTERS = 300
+
+
+class ArtifactError(UsageError):
+    """A file that is missing, damaged, or of another kind than was expected."""
+
+
+def check_path(engine: str, path: Any, *, trust: bool, is_program: bool) -> None:
+    """Raise a VariantError unless `path` may be loaded.
+
+    Parameters
+    ----------
+    engine, path
+        Whose setting it is, and its value; None where the engine exports the model itself.
+    trust
+        Whether the user says that they trust the file.
+    is_program
+        Whether loading the file can run whatever it contains.
+    """
+    if path is None:
+        if trust:
+            raise VariantError(
+                f"{engine}: trust says that a file may be loaded; give its path too, or leave trust out."
+            )
+        return
+    if not isinstance(path, str) or not path:
+        raise VariantError(f"{engine}: path must be the name of a file, not {path!r}.")
+    if is_program and not trust:
+        raise VariantError(
+            f"{engine}: {path} is a program, and loading it can run anything; add trust=true if you trust who made it."
+        )
+
+
+def found(path: Path, kind: str) -> Path:
+    """Return `path`, or raise an ArtifactError unless it is a file."""
+    if not path.is_file():
+        raise ArtifactError(f"There is no file {path.name} to load as {kind}; give the path of one, or leave path out.")
+    return path
+
+
+def check_zip(path: Path, kind: str, member: str) -> None:
+    """Raise an ArtifactError unless `path` is an undamaged archive in which some file's name ends with `member`.
+
+    torch loads an archive without looking at its checksums: a flipped bit would give other numbers, or crash.
+    """
+    try:
+        with zipfile.ZipFile(found(path, kind)) as archive:
+            names, damaged = archive.namelist(), archive.testzip()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
+        raise ArtifactError(f"{path.name} is no {kind}, or it is damaged ({said(error)}); export it again.") from error
+    if damaged is not None:
+        raise ArtifactError(f"{path.name} is damaged: the checksum of {damaged} is wrong; export it again.")
+    if not any(name.endswith(member) for name in names):
+        raise ArtifactError(f"{path.name} is no {kind}; give a file that was exported as one.")
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into one sentence."""
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{path.name} cannot be loaded as {kind} ({said(error)}); it is damaged, or was made by another version: "
+            "export it again."
+        ) from error
+
+
+def said(error: BaseException) -> str:
+    """Return the first line of an error's message, which is what is said of it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:MOST_CHARACTERS].rstrip(".")

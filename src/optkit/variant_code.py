@@ -1,0 +1,65 @@
+"""A variant as Python for users to copy: what its modifiers add to the lines of its engine. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optkit.variant import Variant
+
+CONTEXTS = {"inference_mode": "torch.inference_mode()", "no_grad": "torch.no_grad()", "grad": "torch.enable_grad()"}
+CONFIGS = {"int8": "Int8DynamicActivationInt8WeightConfig", "int8_weight_only": "Int8WeightOnlyConfig"}
+
+
+def conversion(variant: Variant, inputs: str) -> list[str]:
+    """Return the lines that change model and inputs; `inputs` is how a call takes them, e.g. ``"*inputs"``."""
+    lines = []
+    if variant.dtype is not None:
+        lines += [f"model = model.to(torch.{variant.dtype})"]
+    if variant.memory_format is not None:
+        lines += [f"model = model.to(memory_format=torch.{variant.memory_format})"]
+    if variant.quantize is not None:
+        lines += [
+            f"from torchao.quantization import {CONFIGS[variant.quantize]}, quantize_",
+            f"quantize_(model, {CONFIGS[variant.quantize]}())",
+        ]
+    if variant.autocast is not None and not variant.engine.runs_file:
+        lines += ["device = next(model.parameters()).device.type"]
+    if variant.dtype is None and variant.memory_format is None:
+        return lines
+    lines += ["def converted(value):", "    if not torch.is_tensor(value):", "        return value"]
+    if variant.dtype is not None:
+        lines += ["    if value.is_floating_point():", f"        value = value.to(torch.{variant.dtype})"]
+    if variant.memory_format is not None:
+        lines += ["    if value.dim() == 4:", f"        value = value.to(memory_format=torch.{variant.memory_format})"]
+    name = inputs.lstrip("*")
+    many = f"{{key: converted(value) for key, value in {name}.items()}}"
+    made = many if inputs.startswith("**") else f"tuple(map(converted, {name}))"
+    return [*lines, "    return value", f"{name} = {made if inputs.startswith('*') else f'converted({name})'}"]
+
+
+def call(variant: Variant, method: str, inputs: str) -> list[str]:
+    """Return the lines that call ``fast`` in the variant's contexts, with what is done where the first call fails."""
+    line = f"output = fast({inputs})"
+    lines = _under(variant, variant.grad, [line])
+    if variant.compiled_in is not None:
+        first = _under(variant, variant.compiled_in, [f"fast({inputs})  # compiles here"])
+        lines = [*first, *lines]
+    if variant.fallback is None:
+        return lines
+    target = "model" if method == "forward" else f"model.{method}"
+    return [
+        "try:  # torch compiles at the first call: only there can it fail",
+        *(f"    {one}" for one in lines),
+        "except Exception:",
+        f"    fast = {target}",
+        *(f"    {one}" for one in _under(variant, variant.grad, [line])),
+    ]
+
+
+def _under(variant: Variant, grad: str, lines: list[str]) -> list[str]:
+    contexts = [] if grad == "grad" and not variant.compiled_in else [CONTEXTS[grad]]
+    if variant.autocast is not None and not variant.engine.runs_file:
+        dtype = "" if variant.autocast is True else f", dtype=torch.{variant.autocast}"
+        contexts.append(f"torch.autocast(device{dtype})")
+    return [f"with {', '.join(contexts)}:", *(f"    {one}" for one in lines)] if contexts else lines

@@ -19,7 +19,16 @@ CPU = Environment(
     memory_bytes=8 * 2**30,
     cuda=False,
     cxx_compiler="g++",
-    versions={"python": "3.12.1", "torch": "2.13.0"},
+    versions={
+        "python": "3.12.1",
+        "torch": "2.13.0",
+        "onnx": "1.23.2",
+        "onnxscript": "0.7.2",
+        "onnxruntime": "1.32.0",
+        "torchao": "0.18.0",
+    },
+    python_headers=True,
+    cpu_flags=("avx512f", "avx512_bf16"),
 )
 
 

@@ -12,6 +12,13 @@ ONNX = {"onnx": "1.21.0", "onnxscript": "0.7.0", "onnxruntime": "1.24.1"}
 
 
 @pytest.fixture
+def environment(environment):
+    """Return a machine without extras, and without units for half precision."""
+    versions = {name: environment.versions[name] for name in ("python", "torch")}
+    return replace(environment, versions=versions, cpu_flags=())
+
+
+@pytest.fixture
 def cpu(environment):
     """Return a plain machine: a compiler, no special units, no quota."""
     return replace(environment, cpu_quota=None)

@@ -22,6 +22,13 @@ SEEN = Seen(memory_available_bytes=6 * 10**9, machine_cpus=8, temp_free_bytes=50
 
 
 @pytest.fixture
+def environment(environment):
+    """Return a machine without extras, and without units for half precision."""
+    versions = {name: environment.versions[name] for name in ("python", "torch")}
+    return replace(environment, versions=versions, cpu_flags=())
+
+
+@pytest.fixture
 def without_compiler(environment):
     return examine(replace(environment, cxx_compiler=""), SEEN)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from importlib import util
 
 import pytest
 from hypothesis import given
@@ -332,14 +331,19 @@ def test_what_cannot_work_at_all_is_blocked_with_its_reason(string, said, enviro
         ("compile+int8", "torchao", "quant"),
     ],
 )
-def test_a_missing_extra_is_one_sentence_that_says_what_to_install(string, missing, extra, environment, monkeypatch):
-    find_spec = util.find_spec
-    absent = lambda name: None if name == missing else find_spec(name)  # noqa: E731
-    monkeypatch.setattr(util, "find_spec", absent)
-    monkeypatch.setattr("optkit.variant.find_spec", absent)
-    said = Variant.parse(string).blocked(environment)
+def test_a_missing_extra_is_one_sentence_that_says_what_to_install(string, missing, extra, environment):
+    versions = {name: version for name, version in environment.versions.items() if name != missing}
+    said = Variant.parse(string).blocked(replace(environment, versions=versions))
     assert missing in said
     assert said.endswith(f'pip install "optkit[{extra}]".')
+
+
+@pytest.mark.parametrize("string", ["eager+bfloat16", "compile+autocast", "compile+autocast=bfloat16"])
+def test_bfloat16_without_units_for_it_is_a_problem_on_a_cpu(string, environment):
+    assert Variant.parse(string).problems(environment) == []
+    plain = replace(environment, cpu_flags=("avx2",))
+    assert any("emulates them" in problem for problem in Variant.parse(string).problems(plain))
+    assert Variant.parse(string).problems(replace(plain, cuda=True)) == []
 
 
 def test_torchscript_is_blocked_where_torch_has_none(environment):

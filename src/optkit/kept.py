@@ -30,6 +30,10 @@ FORM = 1
 RECORD, FILES = "record.json", "files"
 
 
+DECISIVE = ("python", "torch", "numpy")
+"""Of the versions those that what is kept can depend on."""
+
+
 def machine_key(environment: Environment, *more: str) -> str:
     """Return a name for this machine with these versions: what is kept under another one is not used."""
     told = [
@@ -37,7 +41,7 @@ def machine_key(environment: Environment, *more: str) -> str:
         environment.cpu,
         " ".join(environment.cpu_flags),
         environment.platform,
-        json.dumps(environment.versions, sort_keys=True),
+        json.dumps({name: environment.versions.get(name) for name in DECISIVE}),
         _identity(environment.cxx_compiler),
         *more,
     ]

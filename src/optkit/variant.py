@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from html import escape
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from optkit import text, variant_code
@@ -183,6 +182,11 @@ class Variant:
             found.append(str(self.blocked(environment)))
         if isinstance(self.engine, Compile) and self.engine.freezing and self.grad == "grad":
             found.append("freezing is ignored while gradients are enabled; use inference_mode or no_grad.")
+        is_half = "bfloat16" in (self.dtype, self.autocast) or self.autocast is True
+        if is_half and environment.device == "cpu" and not environment.bfloat16_units:
+            found.append(
+                "This CPU has no bfloat16 units and emulates them, which was seen 40 times slower; measure it."
+            )
         if self.threads is not None and self.threads > environment.usable_cpus:
             found.append(f"threads={self.threads} is more than the {environment.usable_cpus:g} CPUs usable here.")
         return found
@@ -191,7 +195,7 @@ class Variant:
         """Return the sentence that says why this cannot run in `environment` at all, or None."""
         if self.threads is not None and self.threads > MOST_THREADS_PER_CPU * environment.cpus:
             return f"threads={self.threads} on {environment.cpus} CPUs would bring the machine to a halt; give fewer."
-        if self.quantize is not None and find_spec("torchao") is None:
+        if self.quantize is not None and "torchao" not in environment.versions:
             return f'{self.quantize} needs torchao, which is not installed; pip install "optkit[quant]".'
         if self.quantize is not None and self.engine.name in ("torchscript", "onnxruntime"):
             return f"{self.engine.name} cannot hold the tensors that torchao makes; use compile with +{self.quantize}."

@@ -119,6 +119,12 @@ class Lab:
     def run_all(self) -> None:
         self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
 
+    def execute(self, code: str) -> None:
+        """Run code in the notebook's kernel without a cell, which leaves the focus where it is."""
+        self.page.evaluate(
+            "code => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done", code
+        )
+
     def save(self) -> None:
         self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 

@@ -92,3 +92,48 @@ def test_wrong_use_is_said_in_the_page_and_run_works_again(page, folder):
         listed.get_by_role("listitem").filter(has_text="compile:backend=eager").get_by_role("button").click()
         expect(listed).not_to_contain_text("compile:backend=eager")
         assert lab.console_errors == []
+
+
+def picker_notebook(path) -> None:
+    cell = nbformat.v4.new_code_cell("from optkit.widgets import VariantPicker\n\npicker = VariantPicker()\npicker")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
+
+
+def test_the_fields_follow_the_engine_and_the_keyboard_keeps_its_place(page, tmp_path):
+    lab = Lab(page)
+    (tmp_path / "notebooks").mkdir()
+    picker_notebook(tmp_path / "notebooks" / "picker.ipynb")
+    with jupyter_lab(tmp_path / "notebooks", tmp_path / "home") as (address, token):
+        lab.open(address, token, "picker.ipynb")
+        lab.run_all()
+
+        engine, grad = page.get_by_label("Engine", exact=True), page.get_by_label("Grad context", exact=True)
+        engine.focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_label("Method", exact=True)).to_be_visible()
+        expect(page.get_by_label("Backend", exact=True)).to_have_count(0)
+        expect(engine).to_be_focused()
+        grad.focus()
+        lab.execute("picker.variant = 'onnxruntime:opset=15'")
+        expect(page.get_by_label("Opset", exact=True)).to_have_value("15")
+        expect(grad).to_be_focused()
+        order = page.locator(".optkit-field label").all_inner_texts()
+        assert order[:5] == ["Engine", "Opset", "Dynamic", "Optimization", "Grad context"]
+        assert page.locator(".optkit-form select").evaluate_all(
+            "all => all.every(one => one.labels.length === 1 && one.labels[0].textContent)"
+        )
+
+        threads, more = page.get_by_label("Threads", exact=True), page.get_by_text("More", exact=True)
+        expect(threads).to_be_hidden()
+        more.focus()
+        page.keyboard.press("Enter")
+        expect(threads).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(threads).to_be_hidden()
+        lab.execute("picker.variant = 'eager+threads=1'")
+        expect(threads).to_be_visible()
+        expect(threads).to_have_value("1")
+        assert page.locator(".optkit-group legend").all_inner_texts() == ["Modifiers"]
+        assert lab.console_errors == []
+        assert lab.cell_errors() == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from optkit.engines import Compile
+from optkit.engines import ENGINES, Compile
 from optkit.errors import VariantError
 from optkit.variant import Variant
-from optkit.widgets import VariantPicker
+from optkit.widgets import VariantPicker, fields
 
 
 @pytest.fixture
@@ -75,19 +77,174 @@ def test_choosing_a_backend_resets_the_settings_that_do_not_go_with_it(picker):
     assert str(picker.variant) == "compile:backend=aot_eager,dynamic=true+threads=1"
 
 
-def test_every_enabled_option_can_be_chosen_and_brings_no_problem(picker, environment):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_enabled_option_can_be_chosen_and_brings_no_problem(picker, environment, engine):
+    picker.variant = engine
+    before = set(picker.variant.problems(environment))
     for one in picker._fields:
         for choice in one["options"]:
-            picker.variant = "compile"
+            picker.variant = engine
             picker.choose(one["name"], choice["value"])
-            if "reason" not in choice:
-                assert picker.variant.problems(environment) == []
+            if "reason" in choice:
+                assert str(picker.variant) == engine
+            else:
+                assert field(picker, one["name"])["value"] == choice["value"]
+                assert set(picker.variant.problems(environment)) <= before
 
 
-def test_eager_has_no_settings_to_choose(picker):
+@pytest.mark.parametrize(
+    ("engine", "names"),
+    [
+        ("eager", []),
+        ("compile", ["backend", "mode", "dynamic", "freezing", "fullgraph", "compiled_in", "fallback"]),
+        ("torchscript", ["method", "freeze", "optimize_for_inference", "compile"]),
+        ("onnxruntime", ["opset", "dynamic", "optimization"]),
+        ("aotinductor", ["dynamic", "freezing"]),
+    ],
+)
+def test_fields_follow_the_engine(picker, engine, names):
+    picker.variant = engine
+    shared = ["engine", "grad", "precision", "memory_format", "train", "threads"]
+    assert [one["name"] for one in picker._fields if one["name"] not in shared] == names
+    assert {one["name"] for one in picker._fields} == {*names, *shared}
+
+
+@pytest.mark.usefixtures("_all_installed")
+@pytest.mark.parametrize(
+    ("choices", "text"),
+    [
+        ({"engine": "eager", "train": "train", "threads": "2"}, "eager+train+threads=2"),
+        ({"dynamic": "true", "fullgraph": "true"}, "compile:dynamic=true,fullgraph=true"),
+        ({"compiled_in": "no_grad", "fallback": "eager"}, "compile+compiled_in=no_grad+fallback=eager"),
+        ({"memory_format": "channels_last", "precision": "bfloat16"}, "compile+channels_last+bfloat16"),
+        ({"precision": "autocast=float16"}, "compile+autocast=float16"),
+        ({"precision": "int8_weight_only"}, "compile+int8_weight_only"),
+        (
+            {"engine": "torchscript", "method": "script", "freeze": "true", "optimize_for_inference": "true"},
+            "torchscript:method=script,freeze=true,optimize_for_inference=true",
+        ),
+        ({"engine": "torchscript", "freeze": "true", "compile": "true"}, "torchscript:freeze=true"),
+        (
+            {
+                "engine": "onnxruntime",
+                "opset": "17",
+                "dynamic": "true",
+                "optimization": "basic",
+                "precision": "float16",
+            },
+            "onnxruntime:opset=17,dynamic=true,optimization=basic+float16",
+        ),
+        (
+            {"engine": "aotinductor", "dynamic": "true", "freezing": "true", "precision": "autocast"},
+            "aotinductor:dynamic=true,freezing=true+autocast",
+        ),
+        ({"precision": "bfloat16", "threads": "1", "engine": "onnxruntime"}, "onnxruntime+threads=1"),
+        ({"precision": "int8", "engine": "torchscript"}, "torchscript"),
+        ({"fallback": "eager", "grad": "no_grad", "engine": "eager"}, "eager+no_grad"),
+        ({"engine": "torchscript", "compile": "true", "freeze": "true"}, "torchscript:freeze=true"),
+        ({"freezing": "true", "grad": "grad"}, "compile+grad"),
+    ],
+)
+def test_a_person_chooses_one_field_after_another_and_what_no_longer_goes_falls_back(picker, choices, text):
+    for name, value in choices.items():
+        picker.choose(name, value)
+    assert str(picker.variant) == text
+
+
+@pytest.fixture
+def _all_installed(monkeypatch):
+    for module in ("optkit.variant.find_spec", "optkit.engines.onnxruntime.util.find_spec"):
+        monkeypatch.setattr(module, lambda name: name)
+
+
+def test_an_engine_whose_extra_is_missing_is_disabled_with_its_reason(picker, monkeypatch):
+    monkeypatch.setattr("optkit.engines.onnxruntime.util.find_spec", lambda _: None)
+    picker.variant = "eager"
+    assert 'pip install "optkit[onnx]"' in option(picker, "engine", "onnxruntime")["reason"]
+    assert any("optkit[onnx]" in note for note in picker._notes)
+    picker.choose("engine", "onnxruntime")
+    assert str(picker.variant) == "eager"
+
+
+def test_a_precision_whose_extra_is_missing_is_disabled_with_its_reason(picker, monkeypatch):
+    monkeypatch.setattr("optkit.variant.find_spec", lambda _: None)
+    picker.variant = "eager"
+    for name in ("int8", "int8_weight_only"):
+        assert "optkit[quant]" in option(picker, "precision", name)["reason"]
+
+
+def test_without_a_compiler_compile_can_be_chosen_with_a_backend_that_needs_none(picker, environment):
+    picker._environment = dataclasses.replace(environment, cxx_compiler="")
+    picker.variant = "eager"
+    picker.choose("engine", "compile")
+    assert str(picker.variant) == "compile:backend=aot_eager"
+    assert "install g++" in option(picker, "backend", "inductor")["reason"]
+    assert "install g++" in option(picker, "engine", "aotinductor")["reason"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "compile:options.max_autotune=true",
+        "torchscript:path=model.ts,trust=true",
+        "onnxruntime:provider=OpenVINOExecutionProvider",
+    ],
+)
+def test_what_was_set_in_code_is_kept_until_another_engine_is_chosen(picker, text):
+    picker.variant = text
+    for name, value in (("grad", "no_grad"), ("memory_format", "channels_last"), ("threads", "1")):
+        picker.choose(name, value)
+    assert str(picker.variant) == f"{text}+no_grad+channels_last+threads=1"
     picker.choose("engine", "eager")
-    assert all(field(picker, name)["disabled"] for name in ("backend", "mode", "dynamic", "freezing"))
-    assert not field(picker, "grad")["disabled"]
+    assert str(picker.variant) == "eager+no_grad+channels_last+threads=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "shown"),
+    [
+        ("compile+threads=7", "threads", "7"),
+        ("onnxruntime:opset=15", "opset", "15"),
+        ("compile+bfloat16+int8", "precision", "bfloat16+int8"),
+        ("eager+autocast=bfloat16", "precision", "autocast=bfloat16"),
+    ],
+)
+def test_a_value_set_in_code_that_is_no_choice_is_shown_as_one_more(picker, text, name, shown):
+    picker.variant = text
+    assert field(picker, name)["value"] == shown
+    assert field(picker, name)["options"][-1]["value"] == shown
+    picker.choose("grad", "grad")
+    assert field(picker, name)["value"] == shown
+
+
+def test_a_problem_that_was_there_before_is_shown_and_forbids_nothing(picker):
+    picker.variant = "eager+threads=7"
+    assert picker._warnings == ["threads=7 is more than the 2 CPUs usable here."]
+    picker.choose("grad", "no_grad")
+    assert str(picker.variant) == "eager+no_grad+threads=7"
+    picker.choose("threads", "torch's default")
+    assert picker._warnings == []
+
+
+def test_rare_fields_that_are_set_are_told_so_that_their_fold_opens(picker):
+    rare = {one["name"]: one["set"] for one in picker._fields if one["rare"]}
+    assert rare == dict.fromkeys(("fullgraph", "compiled_in", "fallback", "train", "threads"), False)
+    picker.variant = "compile+threads=1"
+    assert [one["name"] for one in picker._fields if one["rare"] and one["set"]] == ["threads"]
+
+
+def test_threads_go_up_to_the_cpus_that_are_usable(picker):
+    assert [one["value"] for one in field(picker, "threads")["options"]] == ["torch's default", "1", "2"]
+
+
+@pytest.mark.parametrize("engine", ENGINES.values())
+def test_every_setting_is_in_the_form_with_its_default_first_or_known_to_be_for_code_only(environment, engine):
+    offered = {one.name: one for one in fields.offered(Variant(engine()), environment)}
+    for setting in dataclasses.fields(engine):
+        if setting.name not in ("options", "provider", "path", "trust"):
+            assert offered[setting.name].default == setting.default
+    for modifier in dataclasses.fields(Variant):
+        if modifier.name in offered and modifier.name != "engine":
+            assert offered[modifier.name].default == modifier.default
 
 
 def test_a_custom_backend_given_in_code_is_shown_and_kept(picker):
@@ -106,8 +263,12 @@ def test_the_code_is_python_that_does_what_is_chosen(picker):
     assert "torch.compile(model, mode='max-autotune')" in picker.code
 
 
-def test_a_value_that_is_no_option_is_refused(picker):
-    picker._receive(picker, {"op": "set", "name": "backend", "value": "<script>"}, [])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("backend", "<script>"), ("backend", ["eager"]), ("grad", None), ("opset", "14"), ("colour", "")],
+)
+def test_a_value_that_is_no_option_is_refused(picker, name, value):
+    picker._receive(picker, {"op": "set", "name": name, "value": value}, [])
     assert str(picker.variant) == "compile"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from optkit import advice
 from optkit.errors import VariantError
 from optkit.presets import PRESETS
 from optkit.variant import Variant
@@ -57,3 +58,33 @@ def test_an_empty_list_leaves_the_baseline_alone(none):
 def test_an_unknown_variant_is_refused():
     with pytest.raises(VariantError):
         VariantList(["fast"])
+
+
+def test_every_preset_has_a_label_of_its_own():
+    labels = [one["label"] for one in VariantList("compile")._presets]
+    assert labels[:2] == ["Recommended here", "Backends"]
+    assert labels[-4:] == ["Precision", "Threads", "Exports", "The guide's table"]
+
+
+def test_what_is_recommended_says_why_also_when_others_are_removed_and_added(monkeypatch, environment):
+    monkeypatch.setattr("optkit.environment.detect", lambda: environment)
+    listed = VariantList("recommended")
+    reasons = dict(advice.recommend(environment))
+    assert {item["text"]: item["why"] for item in listed._items} == {"eager": "", **reasons}
+    first, second = list(reasons)[:2]
+    listed.remove(first)
+    listed.add(Variant.parse("eager+grad"))
+    told = {item["text"]: item["why"] for item in listed._items}
+    assert (told[second], told["eager+grad"]) == (reasons[second], "")
+    listed.set(["compile"])
+    assert not any(item["why"] for item in listed._items)
+
+
+def test_a_variant_that_cannot_run_here_says_why(monkeypatch, environment):
+    monkeypatch.setattr("optkit.environment.detect", lambda: environment)
+    monkeypatch.setattr("optkit.variant.find_spec", lambda _: None)
+    listed = VariantList(["compile", "compile+int8", "eager+threads=5000"])
+    blocked = {item["text"]: item["blocked"] for item in listed._items}
+    assert blocked["compile"] == blocked["eager"] == ""
+    assert "optkit[quant]" in blocked["compile+int8"]
+    assert "bring the machine to a halt" in blocked["eager+threads=5000"]

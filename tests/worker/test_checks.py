@@ -387,6 +387,13 @@ def test_inputs_that_calls_change_are_named_and_every_run_has_its_own(checked):
     assert made["agreement"] == found["agreement"] == "equal"
 
 
+def test_a_variant_that_leaves_inputs_alone_where_eager_changes_them_is_different(checked):
+    made, found = checked(Overwrites(), prepare=lambda target: lambda x: target(x.clone()))
+    assert made["details"]["inputs_changed"] is True
+    assert found["agreement"] == "different"
+    assert found["details"]["why"].startswith("Eager changes its inputs in place")
+
+
 def test_inputs_that_are_nan_have_not_changed(checked):
     made, _ = checked(Net(), torch.full((4, 8), math.nan))
     assert made["details"]["inputs_changed"] is False
@@ -475,4 +482,4 @@ def test_an_error_of_the_model_is_the_sessions_to_report(checked):
 def test_flags_reach_the_others_through_the_file(checked, tmp_path):
     checked(Drops())
     _, _, flags = leaves.load(str(tmp_path / "outputs"))
-    assert flags == {"random": True, "stateful": False}
+    assert flags == {"random": True, "stateful": False, "inputs_changed": False}

@@ -75,6 +75,8 @@ class AotInductor(Engine):
         """Compiling needs a C++ compiler, also for a model on an accelerator."""
         if self.path is None and not environment.cxx_compiler:
             return "AOTInductor needs a C++ compiler and none was found; install g++."
+        if self.path is None and not environment.python_headers:
+            return "AOTInductor needs Python's headers and there are none; install python3-dev."
         return None
 
     def export(self, loaded: LoadedModel, folder: Path) -> None:

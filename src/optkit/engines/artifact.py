@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_CHARACTERS = 300
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours, which some of torch's messages have."""
 
 
 class ArtifactError(UsageError):
@@ -85,4 +88,4 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 def said(error: BaseException) -> str:
     """Return the first line of an error's message, which is what is said of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:MOST_CHARACTERS].rstrip(".")
+    return ANSI.sub("", lines[0] if lines else type(error).__name__)[:MOST_CHARACTERS].rstrip(".")

@@ -148,6 +148,8 @@ class Compile(Engine):
             return f"backend={self.backend} needs the package {needed}, which is not installed."
         if self.backend == "inductor" and environment.device == "cpu" and not environment.cxx_compiler:
             return "Inductor needs a C++ compiler on a CPU and none was found; install g++."
+        if self.backend == "inductor" and environment.device == "cpu" and not environment.python_headers:
+            return "Inductor needs Python's headers on a CPU and there are none; install python3-dev."
         return None
 
     def problems(self, environment: Environment) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -84,7 +83,7 @@ class OnnxRuntime(Engine):
     def blocked(self, environment: Environment) -> str | None:
         """Say which packages are missing, or that the device cannot be used."""
         needed = PACKAGES if self.path is not None else (*PACKAGES, *EXPORTING)
-        missing = [name for name in needed if util.find_spec(name) is None]
+        missing = [name for name in needed if name not in environment.versions]
         if missing:
             return f'onnxruntime needs {" and ".join(missing)}, not installed here; pip install "optkit[onnx]".'
         if environment.device != "cpu":
@@ -111,7 +110,7 @@ class OnnxRuntime(Engine):
         """Use the exporter that honours the opset; the newer one where the older cannot export the model."""
         import torch
 
-        shared: dict[str, Any] = {"input_names": names, "output_names": outputs, "verbose": False}
+        shared: dict[str, Any] = {"input_names": names, "output_names": outputs}
         if self.opset is not None:
             shared["opset_version"] = self.opset
         if self.opset is not None and self.opset < LOWEST_OF_NEW_EXPORTER:
@@ -126,7 +125,11 @@ class OnnxRuntime(Engine):
         if self.dynamic:
             shapes = [{0: torch.export.Dim.DYNAMIC} if t.dim() and t.shape[0] == size else None for t in tensors]
             shared["dynamic_shapes"] = {"tensors": tuple(shapes)}
-        torch.onnx.export(model, tensors, str(path), dynamo=True, **shared)
+        try:
+            torch.onnx.export(model, tensors, str(path), dynamo=True, **shared)
+        except torch.onnx.errors.OnnxExporterError as error:  # it says what to do next; its cause says what is wrong
+            cause = error.__cause__ or error
+            raise UsageError(f"{type(cause).__name__}: {artifact.said(cause)}.") from error
 
     def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
         """Make a session for the file, and a function that takes and returns tensors as the model does."""

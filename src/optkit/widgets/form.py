@@ -11,7 +11,11 @@ from optkit.widgets.static_files import module, stylesheet
 
 
 def select(name: str, label: str, value: str, options: list[dict[str, str]]) -> dict[str, Any]:
-    """Describe a drop-down; an option is ``{"value", "label"}``, and disabled where it has a ``"reason"``."""
+    """Describe a drop-down; an option is ``{"value", "label"}``, and disabled where it has a ``"reason"``.
+
+    Any field may also have a ``"group"``, which is the legend it stands under, and a ``"hint"``, its tooltip. One that
+    is ``"rare"`` stands under "More", which opens when it is ``"set"``, to something else than its default.
+    """
     return {"kind": "select", "name": name, "label": label, "value": value, "options": options, "disabled": False}
 
 
@@ -28,11 +32,17 @@ class Form(anywidget.AnyWidget):
     ----------
     disabled
         Whether all controls are greyed out, as they are while a study runs.
+
+    Notes
+    -----
+    Synced: ``_fields`` in their order, ``_warnings`` about what is chosen, ``_notes`` about what cannot be, and a
+    ``_summary``.
     """
 
-    _esm = module("form.js")
+    _esm = module("dom.js", "form.js")
     _css = stylesheet("optkit.css")
     _fields: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    _warnings: traitlets.List[str] = traitlets.List().tag(sync=True)
     _notes: traitlets.List[str] = traitlets.List().tag(sync=True)
     _summary = traitlets.Unicode("").tag(sync=True)
     disabled = traitlets.Bool(default_value=False).tag(sync=True)

@@ -17,7 +17,7 @@ class Html(anywidget.AnyWidget):
         ARIA role of the element that holds the HTML and outlives every change; ``"status"`` has changes announced.
     """
 
-    _esm = module("html.js")
+    _esm = module("dom.js", "html.js")
     _css = stylesheet("optkit.css")
     _html = traitlets.Unicode("").tag(sync=True)
     _role = traitlets.Unicode("").tag(sync=True)

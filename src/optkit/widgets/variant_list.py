@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from optkit import environment
-from optkit.marks import Marks, svg
+from optkit import advice, environment
+from optkit.marks import Marks, Series, svg
 from optkit.presets import PRESETS, VariantLike, resolve
 from optkit.variant import BASELINE, Variant
 from optkit.widgets.static_files import module, stylesheet
@@ -16,11 +16,22 @@ from optkit.widgets.static_files import module, stylesheet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LABELS = {"recommended": "Recommended here", "backends": "Backends", "modes": "Modes", "contexts": "Grad contexts"}
+_LABELS = {
+    "recommended": "Recommended here",
+    "backends": "Backends",
+    "modes": "Modes",
+    "contexts": "Grad contexts",
+    "precision": "Precision",
+    "threads": "Threads",
+    "exports": "Exports",
+    "guide": "The guide's table",
+}
 
 
 class VariantList(anywidget.AnyWidget):
     """A list of variants, the baseline first; users remove one, or start from a preset.
+
+    Of a variant that cannot run here the reason is shown, and of those that are recommended here what speaks for them.
 
     Parameters
     ----------
@@ -30,7 +41,7 @@ class VariantList(anywidget.AnyWidget):
         Which mark each variant has, where other parts show the same variants; its own otherwise.
     """
 
-    _esm = module("variants.js")
+    _esm = module("dom.js", "variants.js")
     _css = stylesheet("optkit.css")
     _presets: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
     _preset = traitlets.Unicode("").tag(sync=True)
@@ -60,6 +71,8 @@ class VariantList(anywidget.AnyWidget):
         none = isinstance(variants, list | tuple) and not variants
         self._variants = [] if none else [v for v in resolve(variants, self._environment) if v != BASELINE]
         self._preset = variants if isinstance(variants, str) and variants in PRESETS else ""
+        # They are told as long as the list comes from there, also when some were removed and others added.
+        self._advice = dict(advice.recommend(self._environment)) if self._preset == "recommended" else {}
         self._draw()
 
     def add(self, variant: Variant) -> None:
@@ -75,9 +88,19 @@ class VariantList(anywidget.AnyWidget):
         self._draw()
 
     def _draw(self) -> None:
-        baseline = str(BASELINE)
-        drawn = self._marks.assign("list", [baseline, *map(str, self._variants)], baseline)
-        self._items = [{"text": one.name, "mark": svg(one), "removable": one.name != baseline} for one in drawn]
+        listed = {str(variant): variant for variant in (BASELINE, *self._variants)}
+        drawn = self._marks.assign("list", list(listed), str(BASELINE))
+        self._items = [self._item(series, listed[series.name]) for series in drawn]
+
+    def _item(self, series: Series, variant: Variant) -> dict[str, Any]:
+        """Describe a variant for the browser: `why` it is recommended, and why it is `blocked`, if so."""
+        return {
+            "text": series.name,
+            "mark": svg(series),
+            "removable": variant != BASELINE,
+            "why": self._advice.get(series.name, ""),
+            "blocked": variant.blocked(self._environment) or "",
+        }
 
     def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         if self.disabled:

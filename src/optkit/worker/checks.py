@@ -38,6 +38,8 @@ DIFFERENT_WEIGHTS = "Building the model twice gave different weights; seed what 
 DIFFERENT_RUNS = "Two runs of eager with the same seed gave different outputs; ask torch for deterministic algorithms."
 DRAWS = "Eager draws random numbers: another seed gave other outputs; switch its randomness off."
 OTHER_INPUTS = "For your inputs it agrees, but for others of the same shapes (floats negated, whole numbers reversed)"
+LEAVES_INPUTS = "Eager changes its inputs in place, and this variant leaves them as they are."
+CHANGES = "It changes its inputs in place, and eager leaves them as they are."
 UNREPEATABLE = "Two runs of this variant with the same seed gave different outputs, so it cannot be relied upon."
 
 
@@ -68,8 +70,9 @@ def make_reference(spec: Details, timed: LoadedModel, function: Callable[..., An
     first = _run(fresh.target, fresh.batches, keep=outputs if timed.evaluate else None)
     details |= _metric(timed, outputs)
     details |= _repeatability(spec, fresh, first)
-    flags = {name: bool(details.get(name)) for name in ("random", "stateful")}
-    leaves.save(first, None if any(flags.values()) else _of_others(spec, timed.device), flags, path)
+    flags = {name: bool(details.get(name)) for name in ("random", "stateful", "inputs_changed")}
+    others = None if flags["random"] or flags["stateful"] else _of_others(spec, timed.device)
+    leaves.save(first, others, flags, path)
     itself = agreement.combine([agreement.compare(one, one) for one in first])
     reason = _reason(flags)
     error = itself.max_abs_error if reason is None else None
@@ -101,8 +104,8 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
     reference, others, flags = leaves.load(path)
     fresh = _converted(spec, timed.device, variant)
     details = {} if timed.model is None else _changes(spec, timed, fresh)
-    if timed.model is None and _inputs_differ(timed.batches, fresh.batches):
-        details["inputs_changed"] = True
+    if timed.model is None:
+        details["inputs_changed"] = _inputs_differ(timed.batches, fresh.batches)
     outputs: list[Any] = []
     _restore(timed, fresh)
     first = _run(function, fresh.batches, keep=outputs if timed.evaluate else None)
@@ -125,6 +128,10 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
         _restore(timed, fresh)
         worst = _on_others(worst, others, function, fresh, yardstick)
     reason = None if worst.status in agreement.AGREEING else _reason(flags)
+    if worst.status in agreement.AGREEING and flags["inputs_changed"] != details["inputs_changed"]:
+        worst = dataclasses.replace(
+            worst, status="different", why=LEAVES_INPUTS if flags["inputs_changed"] else CHANGES
+        )
     details |= _shown(worst, first)
     return {"agreement": reason or worst.status, "max_abs_error": worst.max_abs_error, "details": details}
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optkit import stats
-from optkit.engines import exported
-from optkit.errors import OptkitError
+from optkit.engines import artifact, exported
+from optkit.errors import OptkitError, UsageError
 from optkit.worker import checks, compile_trace, conversion, frames, loading, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
 
@@ -106,8 +106,15 @@ class Session:
             if self.variant.autocast is not None:
                 kind, dtype = conversion.autocast_of(self.loaded.device, self.variant.autocast)
                 contexts.enter_context(torch.autocast(kind, dtype=dtype, cache_enabled=False))  # a trace must see it
-            self.variant.engine.export(self.loaded, Path(folder))
+            self._export(Path(folder))
         return {"seconds": perf_counter() - begin, "details": {"facts": self.loaded.facts}}
+
+    def _export(self, folder: Path) -> None:
+        engine = self.variant.engine
+        try:
+            engine.export(self.loaded, folder)
+        except Exception as error:
+            raise UsageError(f"{engine.name} cannot export this model: {_sentence(error)}") from error
 
     def do_prepare(self, folder: str | None) -> dict[str, Any]:
         """Let the engine make the callable, in the grad context of the first call."""
@@ -296,7 +303,7 @@ def _sentence(error: BaseException) -> str:
         return f"The model's code called sys.exit({error.code!r})."
     if isinstance(error, OptkitError):
         return str(error)
-    lines = str(error).strip().splitlines()
+    lines = artifact.ANSI.sub("", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:3])}" if lines else type(error).__name__
 
 

@@ -36,6 +36,7 @@ function render({ model, el }) {
     const active = root.contains(document.activeElement) ? document.activeElement : null;
     const focused = active?.closest("[data-key]")?.dataset.key;
     root.innerHTML = model.get("_html");
+    ownKeys(root);
     for (const element of root.querySelectorAll("details")) element.open ||= open.has(element.dataset.key);
     if (focused !== undefined) {
       const again = [...root.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);

@@ -184,9 +184,7 @@ class Variant:
             found.append("freezing is ignored while gradients are enabled; use inference_mode or no_grad.")
         is_half = "bfloat16" in (self.dtype, self.autocast) or self.autocast is True
         if is_half and environment.device == "cpu" and not environment.bfloat16_units:
-            found.append(
-                "This CPU has no bfloat16 units and emulates them, which was seen 40 times slower; measure it."
-            )
+            found.append("This CPU has no bfloat16 units and emulates them, which was seen 40 times slower.")
         if self.threads is not None and self.threads > environment.usable_cpus:
             found.append(f"threads={self.threads} is more than the {environment.usable_cpus:g} CPUs usable here.")
         return found

@@ -109,7 +109,6 @@ def test_fields_follow_the_engine(picker, engine, names):
     assert {one["name"] for one in picker._fields} == {*names, *shared}
 
 
-@pytest.mark.usefixtures("_all_installed")
 @pytest.mark.parametrize(
     ("choices", "text"),
     [
@@ -151,14 +150,13 @@ def test_a_person_chooses_one_field_after_another_and_what_no_longer_goes_falls_
     assert str(picker.variant) == text
 
 
-@pytest.fixture
-def _all_installed(monkeypatch):
-    for module in ("optkit.variant.find_spec", "optkit.engines.onnxruntime.util.find_spec"):
-        monkeypatch.setattr(module, lambda name: name)
+def bare(environment):
+    """Return a machine that has no extra."""
+    return dataclasses.replace(environment, versions={name: environment.versions[name] for name in ("python", "torch")})
 
 
-def test_an_engine_whose_extra_is_missing_is_disabled_with_its_reason(picker, monkeypatch):
-    monkeypatch.setattr("optkit.engines.onnxruntime.util.find_spec", lambda _: None)
+def test_an_engine_whose_extra_is_missing_is_disabled_with_its_reason(picker, environment):
+    picker._environment = bare(environment)
     picker.variant = "eager"
     assert 'pip install "optkit[onnx]"' in option(picker, "engine", "onnxruntime")["reason"]
     assert any("optkit[onnx]" in note for note in picker._notes)
@@ -166,8 +164,8 @@ def test_an_engine_whose_extra_is_missing_is_disabled_with_its_reason(picker, mo
     assert str(picker.variant) == "eager"
 
 
-def test_a_precision_whose_extra_is_missing_is_disabled_with_its_reason(picker, monkeypatch):
-    monkeypatch.setattr("optkit.variant.find_spec", lambda _: None)
+def test_a_precision_whose_extra_is_missing_is_disabled_with_its_reason(picker, environment):
+    picker._environment = bare(environment)
     picker.variant = "eager"
     for name in ("int8", "int8_weight_only"):
         assert "optkit[quant]" in option(picker, "precision", name)["reason"]

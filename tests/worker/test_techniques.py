@@ -14,7 +14,8 @@ from optkit.verdicts import PASSING
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers must not need this file
 
-pytestmark = [pytest.mark.worker, pytest.mark.slow]
+pytestmark = pytest.mark.worker
+LARGE = ("resnet18", "mobilenet_v3_small")
 ENGINES = [
     "compile", "compile:freezing=true", "torchscript", "torchscript:optimize_for_inference=true",
     "torchscript:method=script", "onnxruntime", "aotinductor",
@@ -57,7 +58,7 @@ def _alone(mark, private):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in MODELS])
 def test_every_engine_runs_every_kind_of_model_or_says_why_not(name):
     model, inputs = MODELS[name]
     c = optkit.compare(model, inputs, ENGINES, budget_s=600, rounds=(1, 1), compile_limit_s=400)

@@ -29,7 +29,8 @@ class AotInductor(Engine):
     Parameters
     ----------
     dynamic
-        Let the size of a batch vary: the first dimension of every tensor that is as long as the batch.
+        Let the size of a batch vary: the first dimension of every tensor that is as long as the batch. It is 2 or
+        more: torch.export takes a size of 1 for a constant.
     freezing
         Let Inductor fold the weights into the code as constants.
     options

@@ -14,8 +14,8 @@ from optkit import Plan, Study, Workload
 from optkit.events import PhaseBegan
 
 PURPOSES = {
-    "compiling": ("probe", "prepare", "first_call", "early_calls"),
-    "timing": ("settle", "preliminary", "rounds", "confirm", "reload"),
+    "compiling": ("probe", "export", "prepare", "first_call", "early_calls"),
+    "timing": ("settle", "preliminary", "rounds", "throughput", "memory", "headroom", "confirm", "reload"),
     "checking": ("checks",),
 }
 TARGET = 0.15

@@ -53,7 +53,7 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
-RUN = {"crew", "abba", "passes", "probe", "estimate", "scheduler"}
+RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),

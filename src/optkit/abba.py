@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optkit import passes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from optkit.crew import Crew, Member
+    from optkit.crew import Crew
     from optkit.events import Event
+    from optkit.member import Member
 
 FEWEST_CYCLES = 3
 
@@ -47,7 +50,7 @@ def _visit(crew: Crew, baseline: Member, member: Member, number: int, *, first: 
     if member.worker is None:
         member.postponed = False  # it failed, and has said so
     elif first:
-        yield from crew.examine(member)
+        yield from passes.examine(crew, member)
     crew.rest(member)
 
 

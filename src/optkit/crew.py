@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 from optkit import by_value, machine, probe
 from optkit.errors import WorkerError
 from optkit.events import (
-    Checked,
     CompileBegan,
     CompileEnded,
     Evidence,
     FirstCall,
-    MemoryMeasured,
     PhaseBegan,
     PhaseEnded,
     Samples,
@@ -26,7 +24,6 @@ from optkit.events import (
     VariantSkipped,
 )
 from optkit.stats import median
-from optkit.variant import BASELINE
 from optkit.worker.endings import SkippedError, WorkerFailedError
 from optkit.worker.host import Host
 
@@ -36,8 +33,8 @@ if TYPE_CHECKING:
 
     from optkit.environment import Environment
     from optkit.events import Event, Phase
+    from optkit.member import Member
     from optkit.study import Plan
-    from optkit.variant import Variant
     from optkit.worker.host import Worker
     from optkit.workload import Workload
 
@@ -52,40 +49,6 @@ PATIENCE, PATIENCE_S = 30.0, 30.0
 """A timed phase that takes 30 times as long as expected, and 30 s more, hangs."""
 MEMORY_FACTOR, MEMORY_SPARE_BYTES = 1.5, 256 * 1024 * 1024
 """A further worker fits where half as much again as the largest so far is free, and this: compiling needs some too."""
-
-
-@dataclass
-class Member:
-    """A variant that takes part, with its worker."""
-
-    variant: Variant
-    twin: bool = False
-    worker: Worker | None = None
-    cache: Path | None = None
-    artifact: Path | None = None
-    call_s: float = 0.0
-    start_s: float = 0.0
-    seeded_bytes: int = 0
-    is_short: bool = False
-    finished: bool = False
-    postponed: bool = False
-    unwanted: bool = False
-
-    def skip(self) -> None:
-        """Have it end where it is, from any thread."""
-        self.unwanted = True
-        worker = self.worker
-        if worker is not None:
-            worker.skip()
-
-    def is_loading(self, phase: Phase) -> bool:
-        """Whether a phase is that of a worker which loads what another has exported: it builds no model."""
-        return phase == "build" and self.artifact is not None
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """The fields by which its events name it."""
-        return {"variant": str(self.variant), "twin": self.twin}
 
 
 @dataclass
@@ -134,7 +97,7 @@ class Crew:
                     member.start_s = time.monotonic() - begin
                 if not member.is_loading(phase):
                     yield self.phase(member, phase)
-                answer = yield from self.talk(member, {"do": phase, **command}, self._limit_s(member, phase))
+                answer = yield from self.talk(member, {"do": phase, **command}, self.limit_s(member, phase))
                 yield from self._answered(member, phase, answer)
                 if phase == "export":
                     begin = time.monotonic()  # another worker of this variant only loads what was exported
@@ -170,7 +133,7 @@ class Crew:
                 return
             assert member.worker is not None
             again = command | {"limit_s": AGAIN_SETTLE_S} if step == "settle" else command
-            yield step, member.worker.ask({"do": step, **again}, self._limit_s(member, step))
+            yield step, member.worker.ask({"do": step, **again}, self.limit_s(member, step))
 
     def _fork(self, member: Member, seed_cache: Path | None) -> Worker:
         if member.unwanted:  # before it had a worker that could be ended
@@ -226,7 +189,7 @@ class Crew:
             "discard_s": DISCARD_S,
         }
         try:
-            answer = yield from self.talk(member, command, self._limit_s(member, phase))
+            answer = yield from self.talk(member, command, self.limit_s(member, phase))
         except WorkerFailedError as error:
             yield self.failed(member, phase, error)
             return
@@ -240,50 +203,16 @@ class Crew:
         )
 
     @property
-    def _reference(self) -> Path:
+    def reference(self) -> Path:
+        """Where eager's outputs are, for the others to be compared with."""
         return self.host.folder / "reference"
 
-    def examine(self, member: Member) -> Iterator[Event]:
-        """Ask what memory it takes and what torch did, and compare outputs with eager's.
-
-        The first eager worker that is asked writes those. A failure here takes nothing from what was measured; it is
-        reported as an agreement of its own, ``failed``.
-        """
-        if not member.twin:
-            yield from self._weigh(member)
-        if member.worker is None:
-            return
-        yield self.phase(member, "checks")
-        has_reference = self._reference.exists()
-        try:
-            if (facts := member.worker.ask({"do": "facts"}, PATIENCE_S)["facts"]) is not None:
-                yield Evidence(at_s=self.elapsed_s, facts=facts, **member.names)
-            if not has_reference and member.variant != BASELINE:
-                return  # both eager workers are gone; then nobody knows what the outputs should be
-            command = {"do": "check" if has_reference else "reference", "path": str(self._reference)}
-            answer = member.worker.ask(command, self.plan.compile_limit_s)
-        except WorkerFailedError as error:
-            why = f"Its outputs could not be compared: {error.reason}"
-            answer = {"agreement": "failed", "details": {"why": why}}
-            if not error.raised:
-                member.worker = None
-        yield Checked(at_s=self.elapsed_s, **answer, **member.names)
-
-    def _weigh(self, member: Member) -> Iterator[Event]:
-        """Measure the memory that calls take, before anything else is loaded in the worker."""
+    def left_bytes(self, member: Member) -> int | None:
+        """Return the bytes of the file that was exported, or that compiling left in the cache; None without any."""
         assert member.worker is not None
-        yield self.phase(member, "memory")
-        try:
-            answer = member.worker.ask({"do": "memory"}, self._limit_s(member, "rounds"))
-        except WorkerFailedError as error:
-            if isinstance(error, SkippedError):
-                yield self.failed(member, "memory", error)
-            elif not error.raised:
-                member.worker = None
-            return
         cached = _size(member.worker.cache) - member.seeded_bytes
         left = cached if member.artifact is None else _size(member.artifact)
-        yield MemoryMeasured(at_s=self.elapsed_s, artifact_bytes=left if left > 0 else None, **answer, **member.names)
+        return left if left > 0 else None
 
     def phase(self, member: Member, phase: Phase, number: int | None = None) -> PhaseBegan:
         """Say that a phase begins."""
@@ -352,7 +281,7 @@ class Crew:
         told = {"workload": self._spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
         yield "build", told
 
-    def _limit_s(self, member: Member, phase: Phase) -> float:
+    def limit_s(self, member: Member, phase: Phase) -> float:
         """Seconds until a phase is taken to hang."""
         expected_s = member.call_s * (TURN_CALLS + 2 * self.workload.batch_count)
         if phase in ("preliminary", "rounds", "confirm"):

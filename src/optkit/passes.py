@@ -1,7 +1,6 @@
-"""What is measured after the rounds, each in a pass of its own: throughput, work and rates, the warm start.
+"""What is measured after the rounds, each in a pass of its own: throughput, memory, outputs, rates, the warm start.
 
-Memory and outputs are looked at by `Crew.examine`. A pass that fails takes nothing from what was measured: its number
-is missing.
+A pass that fails takes nothing from what was measured: its number is missing.
 """
 
 from __future__ import annotations
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import kept
 from optkit.errors import WorkerError
-from optkit.events import RatesMeasured, ThroughputMeasured, WarmStarted, WorkCounted
+from optkit.events import Checked, Evidence, MemoryMeasured, RatesMeasured, ThroughputMeasured, WarmStarted, WorkCounted
+from optkit.variant import BASELINE
 from optkit.worker.endings import SkippedError, WorkerFailedError
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator
 
-    from optkit.crew import Crew, Member
+    from optkit.crew import Crew
     from optkit.events import Event
+    from optkit.member import Member
 
 THROUGHPUT_TURNS, THROUGHPUT_S = 3, 0.2
 RATES_LAST_S = 7 * 24 * 3600.0
@@ -46,6 +47,48 @@ def throughput(
                     yield from _lost(crew, member, error)
                     continue
                 yield ThroughputMeasured(at_s=crew.elapsed_s, batch_size=size, **answer, **member.names)
+
+
+def examine(crew: Crew, member: Member) -> Iterator[Event]:
+    """Ask what memory a member takes and what torch did, and compare its outputs with eager's.
+
+    The first eager worker that is asked writes those. A failure here is an agreement of its own, ``failed``.
+    """
+    if not member.twin:
+        yield from _weigh(crew, member)
+    if member.worker is None:
+        return
+    yield crew.phase(member, "checks")
+    has_reference = crew.reference.exists()
+    try:
+        if (facts := member.worker.ask({"do": "facts"}, PATIENCE_S)["facts"]) is not None:
+            yield Evidence(at_s=crew.elapsed_s, facts=facts, **member.names)
+        if not has_reference and member.variant != BASELINE:
+            return  # both eager workers are gone; then nobody knows what the outputs should be
+        command = {"do": "check" if has_reference else "reference", "path": str(crew.reference)}
+        answer = member.worker.ask(command, crew.plan.compile_limit_s)
+    except WorkerFailedError as error:
+        why = f"Its outputs could not be compared: {error.reason}"
+        answer = {"agreement": "failed", "details": {"why": why}}
+        if not error.raised:
+            member.worker = None
+    yield Checked(at_s=crew.elapsed_s, **answer, **member.names)
+
+
+def _weigh(crew: Crew, member: Member) -> Iterator[Event]:
+    """Measure the memory that calls take, before anything else is loaded in the worker."""
+    assert member.worker is not None
+    yield crew.phase(member, "memory")
+    try:
+        answer = member.worker.ask({"do": "memory"}, crew.limit_s(member, "rounds"))
+    except WorkerFailedError as error:
+        if isinstance(error, SkippedError):
+            yield crew.failed(member, "memory", error)
+        elif not error.raised:
+            member.worker = None
+        return
+    left = crew.left_bytes(member)
+    yield MemoryMeasured(at_s=crew.elapsed_s, artifact_bytes=left, **answer, **member.names)
 
 
 def warm_start(crew: Crew, members: Iterable[Member]) -> Iterator[Event]:

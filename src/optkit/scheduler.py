@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from optkit import abba, passes
 from optkit.comparison import Comparison
-from optkit.crew import Crew, Member
+from optkit.crew import Crew
 from optkit.events import MachineRead, PhaseEnded, StudyEnded, StudyStarted, VariantFinished, VariantSkipped
 from optkit.machine import Monitor
+from optkit.member import Member
 from optkit.variant import BASELINE
 from optkit.verdicts import FEWEST_DECIDING_ROUNDS, Verdict
 from optkit.worker.endings import StoppedError
@@ -128,7 +129,7 @@ class Run:
         # The baseline first: it writes the outputs that the others are compared with.
         for member in [self.baseline, self.twin, *self.members[1:]]:
             if member.worker is not None:
-                yield from self.crew.examine(member)
+                yield from passes.examine(self.crew, member)
         # Other sizes compile anew: that must not be taken for something that the variant's own calls did.
         yield from passes.throughput(self.crew, self.members, self._random, self.plan.batch_sizes)
         yield from passes.headroom(self.crew, self.baseline, sorted(self._thread_counts()))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines import artifact, exported
+from optkit.engines import artifact, exported, onnx_export
 from optkit.engines.base import Engine, LoadedModel
 from optkit.engines.compile import written
+from optkit.engines.onnx_export import FILE, STRUCTURE
 from optkit.errors import UsageError, VariantError
 from optkit.verdicts import Doubt
 
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 
     from optkit.environment import Environment
 
-FILE, STRUCTURE = "model.onnx", "structure"
 KIND = "an ONNX model"
 PACKAGES, EXPORTING = ("onnxruntime",), ("onnx", "onnxscript")
-LOWEST_OF_NEW_EXPORTER = 18
-"""The exporter that is torch's default writes no older opset; the one before it does."""
 LEVELS = {"all": "ORT_ENABLE_ALL", "extended": "ORT_ENABLE_EXTENDED", "basic": "ORT_ENABLE_BASIC",
           "disabled": "ORT_DISABLE_ALL"}  # fmt: skip
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -92,44 +89,7 @@ class OnnxRuntime(Engine):
 
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Write the ONNX file, have it checked, and note which opset it has."""
-        import cloudpickle
-        import onnx
-
-        model, tensors, names = exported.flat(exported.growable(loaded) if self.dynamic else loaded)
-        outputs = model(*tensors)
-        path = folder / FILE
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._write(model, tensors, path, names, [f"output_{i}" for i in range(len(outputs))])
-        onnx.checker.check_model(str(path))
-        domains = {one.domain: one.version for one in onnx.load(str(path), load_external_data=False).opset_import}
-        loaded.facts["opset"] = domains.get("", domains.get("ai.onnx"))
-        (folder / STRUCTURE).write_bytes(cloudpickle.dumps((model.structure, names)))
-
-    def _write(self, model: Any, tensors: tuple[Any, ...], path: Path, names: list[str], outputs: list[str]) -> None:
-        """Use the exporter that honours the opset; the newer one where the older cannot export the model."""
-        import torch
-
-        shared: dict[str, Any] = {"input_names": names, "output_names": outputs}
-        if self.opset is not None:
-            shared["opset_version"] = self.opset
-        if self.opset is not None and self.opset < LOWEST_OF_NEW_EXPORTER:
-            axes = {name: {0: "batch"} for name in (*_batched(names, tensors), *outputs)} if self.dynamic else None
-            try:
-                torch.onnx.export(model, tensors, str(path), dynamo=False, dynamic_axes=axes, **shared)
-            except Exception as error:  # noqa: BLE001 - whatever an exporter fails with, there is another
-                print(f"The older exporter failed: {artifact.said(error)}")  # noqa: T201 - a worker's output
-            else:
-                return
-        size = tensors[0].shape[0] if tensors and tensors[0].dim() else 0
-        if self.dynamic:
-            shapes = [{0: torch.export.Dim.DYNAMIC} if t.dim() and t.shape[0] == size else None for t in tensors]
-            shared["dynamic_shapes"] = {"tensors": tuple(shapes)}
-        try:
-            torch.onnx.export(model, tensors, str(path), dynamo=True, **shared)
-        except torch.onnx.errors.OnnxExporterError as error:  # it says what to do next; its cause says what is wrong
-            cause = error.__cause__ or error
-            raise UsageError(f"{type(cause).__name__}: {artifact.said(cause)}.") from error
+        loaded.facts["opset"] = onnx_export.write(loaded, folder, opset=self.opset, dynamic=self.dynamic)
 
     def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
         """Make a session for the file, and a function that takes and returns tensors as the model does."""
@@ -182,7 +142,7 @@ class OnnxRuntime(Engine):
         if self.path is not None:
             lines, file = [], self.path
         else:
-            lines, file = self._export_code(model, method, inputs), FILE
+            lines, file = onnx_export.code(model, method, inputs, opset=self.opset, dynamic=self.dynamic), FILE
         given = f"{name}.values()" if inputs.startswith("**") else name if inputs.startswith("*") else f"[{name}]"
         options = self._options_code()
         providers = f"providers=[{self.provider or CPU_PROVIDER!r}]"
@@ -199,23 +159,6 @@ class OnnxRuntime(Engine):
             "    return [torch.from_numpy(array) for array in session.run(None, feed)]",
             f"# fast takes {given} and returns the model's outputs as a list",
         ]
-
-    def _export_code(self, model: str, method: str, inputs: str) -> list[str]:
-        name = inputs.lstrip("*")
-        lines = [] if method == "forward" else [f"{model}.forward = {model}.{method}"]
-        arguments = [model, f"(), {FILE!r}, kwargs={name}" if inputs.startswith("**") else f"{name}, {FILE!r}"]
-        if self.opset is not None:
-            arguments.append(f"opset_version={self.opset}")
-        older = self.opset is not None and self.opset < LOWEST_OF_NEW_EXPORTER
-        if older:
-            arguments.append("dynamo=False")
-        if self.dynamic and not older:
-            values = f"{name}.values()" if inputs.startswith("**") else name if inputs.startswith("*") else f"[{name}]"
-            lines.append(
-                f"shapes = [{{0: torch.export.Dim.DYNAMIC}} for tensor in {values}]  # give a batch of at least 2"
-            )
-            arguments.append("dynamic_shapes=shapes")
-        return [*lines, "with torch.no_grad():", f"    torch.onnx.export({', '.join(arguments)})"]
 
     def _options_code(self) -> list[str]:
         lines = []
@@ -261,9 +204,3 @@ def _tensors(args: Any, kwargs: Any) -> list[Any]:
     from torch.utils import _pytree as pytree
 
     return [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-
-
-def _batched(names: list[str], tensors: tuple[Any, ...]) -> list[str]:
-    """Return the names of the tensors that are as long as the batch."""
-    size = tensors[0].shape[0] if tensors and tensors[0].dim() else 0
-    return [name for name, tensor in zip(names, tensors, strict=True) if tensor.dim() and tensor.shape[0] == size]

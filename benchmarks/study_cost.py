@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from optkit import Plan, Study, Workload
-from optkit.events import PhaseBegan
+from optkit.events import CompileBegan, CompileEnded, PhaseBegan
 
 PURPOSES = {
     "compiling": ("probe", "export", "prepare", "first_call", "early_calls"),
@@ -27,7 +27,9 @@ def spent_by_phase(study: Study) -> dict[str, float]:
     last_s, phase = 0.0, "between"
     for event in study:
         spent[phase] = spent.get(phase, 0.0) + event.at_s - last_s
-        last_s, phase = event.at_s, event.phase if isinstance(event, PhaseBegan) else "between"
+        last_s = event.at_s
+        if not isinstance(event, CompileBegan | CompileEnded):  # these are told in the middle of a phase
+            phase = event.phase if isinstance(event, PhaseBegan) else "between"
     return spent
 
 

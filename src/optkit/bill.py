@@ -90,13 +90,21 @@ def floor_s(m: Measurement) -> tuple[float, str] | None:
 def headroom(m: Measurement) -> float | None:
     """Return the median over the least time; None where that is not known, or some variant shows it to be wrong."""
     found = floor_s(m)
-    if found is None or m.median_s is None or found[0] <= 0 or _is_reduced(m):
+    if found is None or m.median_s is None or found[0] <= 0 or _is_reduced(m) or beats_floor(m):
         return None
-    others = [one for one in m.surroundings.measurements.values() if one.threads == m.threads and not _is_reduced(one)]
-    alike = [one.median_s for one in others if one.median_s]
-    if min(alike, default=found[0]) < FLOOR_TOLERANCE * found[0]:
-        return None  # a smarter algorithm, or rates that were measured on a busy machine: then nothing is known
     return max(1.0, m.median_s / found[0])
+
+
+def beats_floor(m: Measurement) -> bool:
+    """Whether some variant with as many threads is faster than the least time, which then is wrong.
+
+    Either the rates were measured on a busy machine, or a variant has a smarter algorithm.
+    """
+    found = floor_s(m)
+    if found is None:
+        return False
+    others = [one for one in m.surroundings.measurements.values() if one.threads == m.threads and not _is_reduced(one)]
+    return min([one.median_s for one in others if one.median_s], default=found[0]) < FLOOR_TOLERANCE * found[0]
 
 
 def _is_reduced(m: Measurement) -> bool:

@@ -61,6 +61,7 @@ class Crew:
     device: str
     members: int
     began: float = field(default_factory=time.monotonic)
+    began_unix_s: float = field(default_factory=time.time)
     host: Host = field(default_factory=Host)
     in_blocks: bool = False
     _spec: dict[str, Any] = field(default_factory=dict)

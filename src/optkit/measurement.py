@@ -387,6 +387,11 @@ class Measurement:
         return bill.headroom(self)
 
     @property
+    def beats_floor(self) -> bool:
+        """Whether it, or another variant, shows that the least time is wrong."""
+        return bill.beats_floor(self)
+
+    @property
     def prepare_s(self) -> float | None:
         """Seconds of exporting, where a file is run, and of preparing; None where that did not end."""
         parts = [self.seconds[phase] for phase in ("export", "prepare") if phase in self.seconds]

@@ -16,7 +16,7 @@ from optkit.worker.endings import SkippedError, WorkerFailedError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from optkit.crew import Crew
     from optkit.events import Event
@@ -123,8 +123,13 @@ def warm_start(crew: Crew, members: Iterable[Member]) -> Iterator[Event]:
         )
 
 
-def headroom(crew: Crew, member: Member, threads: Iterable[int | None]) -> Iterator[Event]:
-    """Count the work of a call in the member's worker, and say what the machine can do with so many threads."""
+def headroom(
+    crew: Crew, member: Member, threads: Iterable[int | None], is_wrong: Callable[[int | None], bool]
+) -> Iterator[Event]:
+    """Count the work of a call in the member's worker, and say what the machine can do with so many threads.
+
+    Rates that were kept can be of a busier hour: where `is_wrong` says that they cannot hold, they are measured anew.
+    """
     if member.worker is None:
         return
     yield crew.phase(member, "headroom")
@@ -132,7 +137,9 @@ def headroom(crew: Crew, member: Member, threads: Iterable[int | None]) -> Itera
         work = member.worker.ask({"do": "work"}, crew.plan.compile_limit_s)
         yield WorkCounted(at_s=crew.elapsed_s, **work)
         for count in threads:
-            yield _rates(crew, work["dtype"], count)
+            yield (rates := _rates(crew, work["dtype"], count))
+            if is_wrong(count) and rates.measured_at_unix_s < crew.began_unix_s:
+                yield _rates(crew, work["dtype"], count, at_most_s=0.0)
     except WorkerFailedError as error:
         yield from _lost(crew, member, error)
     except WorkerError:
@@ -145,9 +152,9 @@ def rates_key(crew: Crew, dtype: str, threads: int | None) -> str:
     return kept.machine_key(here, "rates", crew.device, dtype, str(threads), str(here.affinity), str(here.cpu_quota))
 
 
-def _rates(crew: Crew, dtype: str, threads: int | None) -> RatesMeasured:
+def _rates(crew: Crew, dtype: str, threads: int | None, *, at_most_s: float = RATES_LAST_S) -> RatesMeasured:
     key = rates_key(crew, dtype, threads)
-    known = kept.load(key, at_most_s=RATES_LAST_S)
+    known = kept.load(key, at_most_s=at_most_s)
     if known is None:
         worker = crew.host.fork("rates")
         try:

@@ -132,7 +132,7 @@ class Run:
                 yield from passes.examine(self.crew, member)
         # Other sizes compile anew: that must not be taken for something that the variant's own calls did.
         yield from passes.throughput(self.crew, self.members, self._random, self.plan.batch_sizes)
-        yield from passes.headroom(self.crew, self.baseline, sorted(self._thread_counts()))
+        yield from passes.headroom(self.crew, self.baseline, sorted(self._thread_counts()), self._beats_floor)
         postponed = [member for member in [self.twin, *self.members[1:]] if member.postponed]
         if postponed:
             yield from abba.cycles(self.crew, self.baseline, postponed, residents=[self.twin, *self.members[1:]])
@@ -237,6 +237,10 @@ class Run:
                 yield VariantFinished(at_s=self.elapsed_s, because=reason, **member.names)
         left = [member for member in self._active() if member is not self.baseline]
         return None if left else because
+
+    def _beats_floor(self, threads: int | None) -> bool:
+        """Whether some variant that ran with so many threads was faster than this machine is taken to be able to."""
+        return any(m.threads == threads and m.beats_floor for m in self.comparison.measurements.values())
 
     def _thread_counts(self) -> set[int]:
         """Return the numbers of threads that variants ran with."""

@@ -36,7 +36,7 @@ LEAVES = {
     "processor",
     "accelerators",
 }
-FOLD = {"doubts", "bill", "measurement", "rows", "answers", "cells", "comparison"}
+FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "comparison"}
 PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
 PARENT_SIDE = {"worker.host", "worker.endings", "worker.frames"}
 CHILD_SIDE = {

@@ -25,8 +25,9 @@ from optkit.events import (
     VariantEvent,
     WorkCounted,
 )
-from optkit.measurement import Measurement, round_medians
+from optkit.measurement import Measurement
 from optkit.rows import COLUMNS, finite, ranked, row
+from optkit.timings import round_medians
 from optkit.variant import Variant
 from optkit.verdicts import Verdict, decide
 

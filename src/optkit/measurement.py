@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from optkit import bill, doubts, page, stats
@@ -25,6 +23,7 @@ from optkit.events import (
     VariantSkipped,
     WarmStarted,
 )
+from optkit.timings import Timings
 from optkit.verdicts import PASSING, Doubt, Verdict, decide
 
 if TYPE_CHECKING:
@@ -37,28 +36,23 @@ DISAGREEING = ("different", "nan", "inf", "shape", "dtype", "structure")
 
 
 @dataclass
-class Measurement:
-    """What is known of one variant.
+class Measurement(Timings):
+    """What is known of one variant: its times (see `Timings`), and all else.
 
     Attributes
     ----------
-    variant
-        Text of the variant; also ``str(measurement)``.
     status
         ``waiting`` and ``running`` while a study goes on; then ``ok``, ``failed``, ``stopped`` or ``skipped``.
     phase
         The phase it is in, or was in last.
-    first_call_s, early_s
-        Seconds of call 1, the one that compiles, and of calls 2 and 3.
+    first_call_s
+        Seconds of call 1, the one that compiles.
     threads, modules
         Threads within an operator; what building the model imports of torch, whatever the engine.
     facts
         What torch itself says it has done; empty for an engine that does not compile.
     engine_facts
         What the engine found out while it exported or prepared; see `optkit.engines.LoadedModel`.
-    round_samples_s, preliminary_samples_s, confirm_samples_s
-        Seconds per call of every sample, by round. Only the first make the result; the last, by workers forked
-        afresh, can widen its interval.
     check
         How its outputs compare with eager's; None while, or where, that was not looked at.
     warm
@@ -67,45 +61,27 @@ class Measurement:
         What the passes after the rounds gave; throughputs by batch size, None being that of the inputs.
     compiles, compiling
         What torch compiled, in order, and what it is compiling now.
-    reloaded
-        Whether it was loaded in turn with the baseline, because they did not fit in memory together.
     ended_because
         What ended its rounds.
-    baseline, twin
-        What it is compared with; of the baseline, its second worker.
     surroundings
         What is known of study and machine.
-    final
-        Whether the study is over: intervals then come from the bootstrap.
     """
 
-    variant: str
-    seed: int = 0
     status: Status = "waiting"
     phase: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     first_call_s: float | None = None
-    early_s: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     engine_facts: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None
     modules: tuple[str, ...] = ()
-    settled: bool = False
-    steady: bool | None = None
-    settle_s: list[float] = field(default_factory=list)
-    preliminary_samples_s: dict[int, list[float]] = field(default_factory=dict)
-    round_samples_s: dict[int, list[float]] = field(default_factory=dict)
-    confirm_samples_s: dict[int, list[float]] = field(default_factory=dict)
     check: Checked | None = None
     warm: WarmStarted | None = None
     memory: MemoryMeasured | None = None
     throughputs: dict[int | None, list[ThroughputMeasured]] = field(default_factory=dict)
     compiles: list[CompileEnded] = field(default_factory=list)
     compiling: str | None = None
-    reloaded: bool = False
     ended_because: EndReason | None = None
-    calls: int = 0
-    timed_singly: bool = True
     failed_phase: str | None = None
     reason: str | None = None
     details: str = ""
@@ -113,7 +89,6 @@ class Measurement:
     baseline: Measurement | None = field(default=None, repr=False)
     twin: Measurement | None = field(default=None, repr=False)
     surroundings: Surroundings = field(default_factory=Surroundings, repr=False)
-    final: bool = False
 
     def __str__(self) -> str:
         return self.variant
@@ -141,7 +116,7 @@ class Measurement:
             case Evidence():
                 self.facts = event.facts
             case Samples():
-                self._take(event)
+                self.take(event)
             case VariantSkipped() | VariantFinished() | VariantFailed():
                 self._end(event)
             case _:
@@ -175,138 +150,10 @@ class Measurement:
         self.status, self.failed_phase = "failed", event.phase
         self.reason, self.details, self.raised = event.reason, event.details, event.raised
 
-    def _take(self, event: Samples) -> None:
-        # Replaced, never changed in place: another thread may be reading a comparison that is still being folded.
-        times, number = event.seconds_per_call, event.round_number or 0
-        if event.kind == "early":
-            self.early_s = self.early_s + times
-        elif event.kind == "settle":
-            self.settle_s, self.settled = self.settle_s + times, True
-            self.steady = event.steady
-        elif event.kind == "preliminary":
-            self.preliminary_samples_s = self.preliminary_samples_s | {number: times}
-        elif event.kind == "confirm":
-            self.confirm_samples_s = self.confirm_samples_s | {number: times}
-        else:
-            before = self.round_samples_s.get(number, [])  # in an ABBA cycle there are two turns a round
-            self.round_samples_s = self.round_samples_s | {number: before + times}
-            self.calls += len(times) * event.calls_per_sample
-            self.timed_singly &= event.calls_per_sample == 1
-            self.reloaded |= event.reloaded and self.baseline is not self
-
-    @property
-    def samples_s(self) -> list[float]:
-        """Seconds per call of every steady sample, in the order they were taken; never the first calls."""
-        return [value for number in sorted(self.round_samples_s) for value in self.round_samples_s[number]]
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds the result rests on."""
-        return len(self.round_samples_s)
-
-    @property
-    def preliminary(self) -> bool:
-        """Whether the numbers shown rest on preliminary rounds, because there are no others yet."""
-        return not self.round_samples_s and bool(self.preliminary_samples_s)
-
-    @property
-    def median_s(self) -> float | None:
-        """Seconds per call: median over rounds of the medians within them."""
-        medians = round_medians(self._shown_rounds())
-        return stats.median(list(medians.values())) if medians else None
-
     @property
     def graphs(self) -> int | None:
         """How many graphs torch.compile made; None where it does not say, or was not asked."""
         return self.facts.get("graphs")
-
-    @property
-    def all_ratios(self) -> list[float]:
-        """One speed-up a round, leading rounds of warm-up included."""
-        if self.baseline is None or self.baseline is self:
-            return []
-        kind = "preliminary_samples_s" if self.preliminary else "round_samples_s"
-        return stats.paired_ratios(self._reference(kind), round_medians(self._shown_rounds()))
-
-    @property
-    def warmup_rounds(self) -> int:
-        """How many leading rounds were still warm-up, and are left out of the result."""
-        return 0 if self.preliminary else stats.warmup_rounds(self.all_ratios)
-
-    @property
-    def ratios(self) -> list[float]:
-        """One speed-up a round: the baseline's median over this variant's, within the same round."""
-        return self.all_ratios[self.warmup_rounds :]
-
-    @property
-    def confirmed_speedup(self) -> float | None:
-        """The speed-up that workers forked afresh gave; None where there were none."""
-        if self.baseline is None or self.baseline is self:
-            return None
-        ratios = stats.paired_ratios(self._reference("confirm_samples_s"), round_medians(self.confirm_samples_s))
-        return stats.median(ratios) if ratios else None
-
-    def _reference(self, kind: str) -> dict[int, float]:
-        """Return what this is compared with, by round: the geometric mean of both baseline workers' medians.
-
-        Two equal workers are a better reference than one, whose addresses may be lucky or whose turn was disturbed.
-        Where one of them missed a round, the other stands in; the twin itself is compared with the baseline alone.
-        """
-        if self.baseline is None:
-            return {}
-        twin = None if self.baseline.twin is self else self.baseline.twin
-        medians = [round_medians(getattr(worker, kind)) for worker in (self.baseline, twin) if worker is not None]
-        numbers = set().union(*medians)
-        return {n: stats.geometric_mean([one[n] for one in medians if n in one]) for n in numbers}
-
-    @property
-    def speedup(self) -> float | None:
-        """Median over rounds of the baseline's time over this variant's; 1 for the baseline, None where unknown."""
-        if self.baseline is self:
-            return 1.0 if self.median_s is not None else None
-        return stats.median(self.ratios) if self.ratios else None
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float] | None:
-        """Return the interval of the speed-up, or None where there are too few rounds for one.
-
-        While the study goes on it comes from order statistics, then from the bootstrap. It is stretched by how far the
-        two equal workers lie apart, and widened to what workers forked afresh gave, where there were some.
-        """
-        ratios = self.ratios
-        found = stats.order_interval(ratios, confidence)
-        if self.final and stats.order_interval(ratios, 0.95) is not None:
-            found = _bootstrap(tuple(ratios), confidence, self.seed)
-        if found is None:
-            return None
-        # Rounds tell how much chance there is within these workers; only other workers tell how lucky these are.
-        found = stats.stretched(found, self.baseline.twin_gap if self.baseline else 0.0)
-        again = self.confirmed_speedup
-        return found if again is None else stats.widened(found, again)
-
-    def is_within(self, target: float) -> bool:
-        """Whether the 95 % interval lies within this fraction of the speed-up."""
-        interval, speedup = self.interval(0.95), self.speedup
-        if interval is None or speedup is None:
-            return False
-        return interval[0] >= speedup * (1 - target) and interval[1] <= speedup * (1 + target)
-
-    @property
-    def twin_gap(self) -> float:
-        """Of the baseline: how far apart it and its twin, an equal worker, are on the whole; 0 while unknown."""
-        ratios = [] if self.twin is None else self.twin.ratios
-        return abs(math.log(stats.median(ratios))) if ratios else 0.0
-
-    @property
-    def noise(self) -> float | None:
-        """Of the baseline: how far the ratio to its twin, an equal worker, strays from 1; None while unknown.
-
-        The larger distance of the ends of the 95 % interval from 1, or of the ratio that workers forked afresh gave:
-        what this machine can make of no difference.
-        """
-        if self.twin is None:
-            return None
-        again = self.twin.confirmed_speedup
-        return stats.pooled_band(self.twin.ratios, () if again is None else (again,))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -406,24 +253,3 @@ class Measurement:
     def metric(self) -> float | None:
         """What the user's ``evaluate`` made of the outputs; None where there is none."""
         return None if self.check is None else self.check.details.get("metric")
-
-    @property
-    def outliers(self) -> int:
-        """How many samples lie far from the others of their round; counted, never removed."""
-        return sum(map(stats.count_outliers, self.round_samples_s.values()))
-
-    def percentile_s(self, rank: int) -> float | None:
-        """Return a percentile of the calls, or None where there are too few calls or they were timed in blocks."""
-        return stats.percentile(self.samples_s, rank) if self.timed_singly else None
-
-    def _shown_rounds(self) -> dict[int, list[float]]:
-        return self.preliminary_samples_s if self.preliminary else self.round_samples_s
-
-
-_bootstrap = lru_cache(maxsize=1024)(stats.bootstrap_interval)
-"""The same interval is asked for by the table, the verdict, the answer and the chart."""
-
-
-def round_medians(rounds: dict[int, list[float]]) -> dict[int, float]:
-    """Return the median of each round."""
-    return {number: stats.median(samples) for number, samples in rounds.items()}

@@ -114,9 +114,8 @@ class AotInductor(Engine):
             return ["import torch._inductor", *checks, load.format(self.path)]
         name = inputs.lstrip("*")
         given = f"(), {name}" if inputs.startswith("**") else name if inputs.startswith("*") else f"({name},)"
-        lines, arguments = ["import torch._inductor", *checks], [model, given]
-        if method != "forward":
-            lines.append(f"{model}.forward = {model}.{method}")
+        lines, module = exported.module_code(model, method)
+        lines, arguments = ["import torch._inductor", *checks, *lines], [module, given]
         if self.dynamic:
             lines.append(_shapes_code(inputs))
             arguments.append("dynamic_shapes=shapes")

@@ -69,6 +69,14 @@ def module(loaded: LoadedModel) -> Any:
     return wrapped
 
 
+def module_code(model: str, method: str) -> tuple[list[str], str]:
+    """Return lines, and the expression that is then a module whose forward is the method; see `module`."""
+    if method == "forward":
+        return [], model
+    lines = ["wrapped = torch.nn.Module().eval()", f"wrapped.inner, wrapped.forward = {model}, {model}.{method}"]
+    return lines, "wrapped"
+
+
 def batch_dimensions(loaded: LoadedModel) -> dict[str, Any]:
     """Return, by parameter, the first dimension of each tensor that is as long as the batch, for `torch.export`."""
     import torch

@@ -84,8 +84,8 @@ def _grows(tensors: tuple[Any, ...]) -> list[bool]:
 def code(model: str, method: str, inputs: str, *, opset: int | None, dynamic: bool) -> list[str]:
     """Return the lines that export the model, for users to copy; see `optkit.engines.Engine.code`."""
     name = inputs.lstrip("*")
-    lines = [] if method == "forward" else [f"{model}.forward = {model}.{method}"]
-    arguments = [model, f"(), {FILE!r}, kwargs={name}" if inputs.startswith("**") else f"{name}, {FILE!r}"]
+    lines, module = exported.module_code(model, method)
+    arguments = [module, f"(), {FILE!r}, kwargs={name}" if inputs.startswith("**") else f"{name}, {FILE!r}"]
     values = f"{name}.values()" if inputs.startswith("**") else name if inputs.startswith("*") else f"[{name}]"
     if opset is not None:
         arguments.append(f"opset_version={opset}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines import artifact
+from optkit.engines import artifact, exported
 from optkit.engines.base import Engine, LoadedModel
 from optkit.errors import UsageError, VariantError
 from optkit.verdicts import Doubt
@@ -103,10 +103,10 @@ class TorchScript(Engine):
             artifact.check_zip(path, KIND, "constants.pkl")
             with artifact.reading(path, KIND):
                 module = torch.jit.load(str(path), map_location=loaded.device)  # type: ignore[no-untyped-call]
+            others = [loaded.method] if hasattr(module, loaded.method) and loaded.method != "forward" else []
             if self.freeze:
-                module = torch.jit.freeze(module.eval(), preserved_attrs=_preserved(loaded.method))
+                module = torch.jit.freeze(module.eval(), preserved_attrs=others)
             if self.optimize_for_inference:
-                others = _preserved(loaded.method)
                 module = torch.jit.optimize_for_inference(module.eval(), other_methods=others)
         return _method(module, loaded.method)
 
@@ -116,10 +116,8 @@ class TorchScript(Engine):
         if self.method == "script":
             return torch.jit.script(loaded.model)
         args = positional(loaded)
-        if isinstance(loaded.model, torch.nn.Module) and loaded.method != "forward":
-            return torch.jit.trace_module(loaded.model, {loaded.method: args}, strict=False)  # type: ignore[no-untyped-call]
-        # Not strict: a dict may come out.
-        return torch.jit.trace(loaded.target, args, strict=False)  # type: ignore[no-untyped-call]
+        traced = exported.module(loaded) if isinstance(loaded.model, torch.nn.Module) else loaded.target
+        return torch.jit.trace(traced, args, strict=False)  # type: ignore[no-untyped-call]  # a dict may come out
 
     def doubts(self, facts: Mapping[str, Any], *, grad: str, device: str) -> dict[Doubt, str]:
         """Say what replaces TorchScript, and that torch.compile does nothing with it."""
@@ -139,18 +137,17 @@ class TorchScript(Engine):
 
     def code(self, model: str, method: str, inputs: str) -> list[str]:
         """Return the lines that export the model and load it again."""
-        last = "" if method == "forward" else f".{method}"
         if self.path is not None:
-            return self._loaded(self.path, last)
+            return self._loaded(self.path, "")
         name = inputs.lstrip("*")
+        lines: list[str] = []
         if self.method == "script":
-            made = f"torch.jit.script({model})"
-        elif last:
-            made = f"torch.jit.trace_module({model}, {{{method!r}: {name}}}, strict=False)"
+            last, made = "" if method == "forward" else f".{method}", f"torch.jit.script({model})"
         else:
+            lines, module = exported.module_code(model, method)
             given = f"example_kwarg_inputs={name}" if inputs.startswith("**") else name
-            made = f"torch.jit.trace({model}, {given}, strict=False)"
-        lines = ["with torch.no_grad():", f"    scripted = {made}"]
+            last, made = "", f"torch.jit.trace({module}, {given}, strict=False)"
+        lines += ["with torch.no_grad():", f"    scripted = {made}"]
         if self.compile:
             return [*lines, f"fast = torch.compile(scripted{last})"]
         return [*lines, f'scripted.save("{FILE}")', *self._loaded(FILE, last)]
@@ -186,12 +183,9 @@ def positional(loaded: LoadedModel) -> tuple[Any, ...]:
     return given
 
 
-def _preserved(method: str) -> list[str]:
-    return [] if method == "forward" else [method]
-
-
 def _method(module: Any, method: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = module if method == "forward" else getattr(module, method)
+    """Return the method of a scripted module; what was traced is the method itself."""
+    function: Callable[..., Any] = module if method == "forward" else getattr(module, method, module)
     return function
 
 

@@ -136,7 +136,7 @@ def test_backends_of_installed_packages_are_allowed_as_well(monkeypatch):
         (Compile(backend="eager"), False),
         (Eager(), False),
         (AotInductor(), True),
-        (AotInductor(path="a.pt2", trust=True), False),
+        (AotInductor(path="a.pt2", trust=True), True),
         (TorchScript(), False),
         (OnnxRuntime(), False),
     ],

@@ -91,7 +91,7 @@ def test_nothing_is_said_of_noise_that_is_not_known():
 def test_a_speed_up_without_an_interval_is_marked_as_rough():
     told = [*bring_up("eager"), *bring_up("compile", graphs=1), turn("eager", 1, 10.0), turn("compile", 1, 5.0)]
     cells = live_table._cells(Comparison([started("compile"), *told]).measurements["compile"], measured=False)
-    assert str(cells[2]) == "~2.00×"
+    assert str(cells[2]) == "~2.0×"
 
 
 def test_an_empty_comparison_has_an_empty_table():

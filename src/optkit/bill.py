@@ -151,12 +151,12 @@ def _rate_at(pairs: tuple[tuple[int, float], ...], size: float) -> float:
 def _import_s(m: Measurement, *, warm: bool = False) -> float:
     """Return the time of those imports that the variant needs; an unknown engine is taken to need them all.
 
-    In a warm start an exported model is loaded and not built: nothing is imported for building.
+    A process that loads a file builds no model: nothing is imported for that.
     """
     modules_s = m.surroundings.modules_s
     try:
         engine = Variant.read(m.variant).engine
-        loads = warm and engine.runs_file
+        loads = engine.runs_file and (warm or not engine.exports)
         needed = engine.loading_modules if loads else (*engine.modules, *m.modules)
     except VariantError:
         needed = tuple(modules_s)

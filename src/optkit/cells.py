@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from optkit.measurement import Measurement
 
 
+TWO_DIGITS = 10
+
+
 def verdict(m: Measurement) -> str:
     """Return the verdict, or why there is none."""
     if m.status in ("failed", "skipped", "waiting"):
@@ -26,7 +29,10 @@ def speedup(m: Measurement) -> str:
         return "–"
     if m.baseline is m:
         return "1"
-    return f"{m.speedup:.2f}×" if m.interval() is not None else f"~{m.speedup:.2f}×"
+    if m.interval() is not None:
+        return f"{m.speedup:.2f}×"
+    digits = 1 if m.speedup < TWO_DIGITS else 0  # of a few rounds no more is known
+    return f"~{m.speedup:.{digits}f}×"
 
 
 def interval(m: Measurement) -> str:

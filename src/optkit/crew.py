@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit import by_value, machine, probe
@@ -29,7 +30,6 @@ from optkit.worker.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
     from optkit.environment import Environment
     from optkit.events import Event, Phase
@@ -211,6 +211,9 @@ class Crew:
     def left_bytes(self, member: Member) -> int | None:
         """Return the bytes of the file that was exported, or that compiling left in the cache; None without any."""
         assert member.worker is not None
+        path = getattr(member.variant.engine, "path", None)
+        if path is not None:
+            return Path(path).stat().st_size if Path(path).is_file() else None
         cached = _size(member.worker.cache) - member.seeded_bytes
         left = cached if member.artifact is None else _size(member.artifact)
         return left if left > 0 else None
@@ -275,7 +278,7 @@ class Crew:
         self, member: Member, worker: Worker, *, is_exporting: bool
     ) -> Iterator[tuple[Phase, dict[str, Any]]]:
         runs_file = member.variant.engine.runs_file and not is_exporting
-        if self._probes(member) and not runs_file:
+        if self._probes(member):
             yield "probe", {"compile_one": None}
         path = worker.folder / "variant"
         path.write_bytes(by_value.dumps(member.variant))

@@ -199,7 +199,7 @@ def print_variants() -> None:
     here = environment.detect()
     console.print("Engines and their settings", style="bold")
     for name, engine in ENGINES.items():
-        console.print(f"  {name:<10}{', '.join(engine.keys()) or 'no settings'}", highlight=False, markup=False)
+        console.print(f"  {name:<13}{', '.join(engine.keys()) or 'no settings'}", highlight=False, markup=False)
     console.print("\nModifiers", style="bold")
     console.print(f"  +{MODIFIERS.replace(', ', ', +')}", highlight=False)
     console.print("\nPresets", style="bold")

@@ -57,7 +57,7 @@ class Member:
 
     def is_loading(self, phase: Phase) -> bool:
         """Whether a phase is that of a worker which loads what another has exported: it builds no model."""
-        return phase == "build" and self.artifact is not None
+        return phase in ("probe", "build") and self.artifact is not None
 
     @property
     def names(self) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class Study:
         plan: Plan | None = None,
         **plan_fields: Any,
     ) -> None:
+        if not isinstance(workload, Workload | str):
+            raise UsageError("A Study takes a Workload or the name of a model: Study(Workload(model, inputs), …).")
         self.workload = workload if isinstance(workload, Workload) else Workload(workload)
         self.plan = plan_from(plan, plan_fields)
         self.environment = environment.detect()

@@ -92,7 +92,7 @@ class Variant:
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:
-                raise VariantError(f"There is no {name} {value!r}; allowed are: {', '.join(map(str, allowed))}.")
+                raise VariantError(f"There is no {name} {value!r}; allowed are: {_words(allowed)}.")
         self._check_together()
         if type(self.train) is not bool:
             raise VariantError(f"train must be True or False, not {self.train!r}.")
@@ -104,6 +104,9 @@ class Variant:
         for name in ("compiled_in", "fallback"):
             if getattr(self, name) is not None and not isinstance(self.engine, Compile):
                 raise VariantError(f"{name} is about torch.compile, and {self.engine.name} has no use for it.")
+        frozen = getattr(self.engine, "freeze", False) or getattr(self.engine, "optimize_for_inference", False)
+        if self.train and (frozen or self.engine.name == "onnxruntime"):
+            raise VariantError("A model that is frozen, or exported to ONNX, has left training mode; leave +train out.")
         if self.autocast is not None and self.dtype is not None:
             raise VariantError("Give either a dtype, which casts the model, or autocast, which casts within each call.")
         if self.engine.runs_file and not self.engine.exports and (self.autocast or self.quantize):
@@ -197,19 +200,33 @@ class Variant:
             return f'{self.quantize} needs torchao, which is not installed; pip install "optkit[quant]".'
         if self.quantize is not None and self.engine.name in ("torchscript", "onnxruntime"):
             return f"{self.engine.name} cannot hold the tensors that torchao makes; use compile with +{self.quantize}."
-        if self.dtype == "bfloat16" and self.engine.name == "onnxruntime":
+        if self.engine.name == "onnxruntime" and ("bfloat16" in (self.dtype, self.autocast) or self.autocast is True):
             return (
-                "ONNX Runtime is given its inputs through numpy, which has no bfloat16; use float16, or leave it out."
+                "ONNX Runtime has no bfloat16 on a CPU, and numpy none to give it its inputs in; use float16 instead."
             )
         return self.engine.blocked(environment)
 
     def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
-        """Return Python that runs ``model`` as this variant does, for users to copy; `setup` makes it ready."""
+        """Return Python that runs ``model`` as this variant does, for users to copy.
+
+        Parameters
+        ----------
+        setup
+            Lines that make ``model`` ready.
+        method
+            The model's method that is called; ``"forward"`` is calling it.
+        inputs
+            How a call takes the variable ``inputs``: ``"*inputs"`` for a tuple, ``"**inputs"`` for a dict, ``"inputs"``
+            for a single tensor.
+        """
         lines = ["import torch", setup, *(["model.train()"] if self.train else []), ""]
         if self.threads is not None:
             lines.append(f"torch.set_num_threads({self.threads})")
-        lines += [*variant_code.conversion(self, inputs), *self.engine.code("model", method, inputs)]
+        lines += [*variant_code.conversion(self, inputs), *self._engine_code(method, inputs)]
         return "\n".join([*lines, *variant_code.call(self, method, inputs)])
+
+    def _engine_code(self, method: str, inputs: str) -> list[str]:
+        return self.engine.code("model", method, inputs, context=variant_code.exporting(self))
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -220,6 +237,10 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "compiled_in": GRADS,
     "fallback": FALLBACKS,
 }
+
+
+def _words(allowed: tuple[Any, ...]) -> str:
+    return ", ".join(value for value in allowed if isinstance(value, str))
 
 
 def _stand_in(name: str) -> Callable[..., Any]:
@@ -250,6 +271,7 @@ def _read_pairs(settings: str, string: str, *, stand_ins: bool) -> dict[str, Any
 
 def _read_modifiers(modifiers: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    setting: dict[str, str] = {}
     for modifier in modifiers:
         key, *value = text.split(modifier, "=", maximum=1)
         if modifier in _PLAIN_MODIFIERS:
@@ -259,8 +281,8 @@ def _read_modifiers(modifiers: list[str]) -> dict[str, Any]:
         else:
             raise VariantError(f"There is no modifier {modifier!r}; allowed are: {MODIFIERS}.")
         if name in values:
-            raise VariantError(f"Two modifiers set {name}: +{modifier} and another; give one.")
-        values[name] = given
+            raise VariantError(f"Two modifiers set {name}: +{setting[name]} and +{modifier}; give one.")
+        values[name], setting[name] = given, modifier
     return values
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optkit.engines.base import NO_GRAD
+
 if TYPE_CHECKING:
     from optkit.variant import Variant
 
-CONTEXTS = {"inference_mode": "torch.inference_mode()", "no_grad": "torch.no_grad()", "grad": "torch.enable_grad()"}
+CONTEXTS = {"inference_mode": "torch.inference_mode()", "no_grad": NO_GRAD, "grad": "torch.enable_grad()"}
 CONFIGS = {"int8": "Int8DynamicActivationInt8WeightConfig", "int8_weight_only": "Int8WeightOnlyConfig"}
 
 
@@ -23,7 +25,7 @@ def conversion(variant: Variant, inputs: str) -> list[str]:
             f"from torchao.quantization import {CONFIGS[variant.quantize]}, quantize_",
             f"quantize_(model, {CONFIGS[variant.quantize]}())",
         ]
-    if variant.autocast is not None and not variant.engine.runs_file:
+    if variant.autocast is not None:
         lines += ["device = next(model.parameters()).device.type"]
     if variant.dtype is None and variant.memory_format is None:
         return lines
@@ -36,6 +38,13 @@ def conversion(variant: Variant, inputs: str) -> list[str]:
     many = f"{{key: converted(value) for key, value in {name}.items()}}"
     made = many if inputs.startswith("**") else f"tuple(map(converted, {name}))"
     return [*lines, "    return value", f"{name} = {made if inputs.startswith('*') else f'converted({name})'}"]
+
+
+def exporting(variant: Variant) -> str:
+    """Return the contexts in which the model is exported: a trace must see what autocast does."""
+    if variant.autocast is None:
+        return NO_GRAD
+    return f"{NO_GRAD}, {_autocast(variant, 'cache_enabled=False')}"
 
 
 def call(variant: Variant, method: str, inputs: str) -> list[str]:
@@ -60,6 +69,10 @@ def call(variant: Variant, method: str, inputs: str) -> list[str]:
 def _under(variant: Variant, grad: str, lines: list[str]) -> list[str]:
     contexts = [] if grad == "grad" and not variant.compiled_in else [CONTEXTS[grad]]
     if variant.autocast is not None and not variant.engine.runs_file:
-        dtype = "" if variant.autocast is True else f", dtype=torch.{variant.autocast}"
-        contexts.append(f"torch.autocast(device{dtype})")
+        contexts.append(_autocast(variant))
     return [f"with {', '.join(contexts)}:", *(f"    {one}" for one in lines)] if contexts else lines
+
+
+def _autocast(variant: Variant, *more: str) -> str:
+    dtype = () if variant.autocast is True else (f"dtype=torch.{variant.autocast}",)
+    return f"torch.autocast({', '.join(['device', *dtype, *more])})"

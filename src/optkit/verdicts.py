@@ -40,6 +40,7 @@ class Doubt(Enum):
     CACHE_BYPASSED = "nothing of the compile is kept for the next start"
     OPSET_CHANGED = "another opset was written than was asked for"
     LEGACY = "the technique is deprecated"
+    ONE_PATH = "a trace holds for one path through the model"
     MODE_IGNORED = "the backend has no modes"
     NOT_STEADY = "calls were still changing when the warm-up ended"
     NOISY_MACHINE = "the machine was busy or held back"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from optkit.engines.base import Batch
     from optkit.environment import Environment
+    from optkit.variant import Variant
 
 __all__ = ["Workload", "torchvision_models"]
 
@@ -149,6 +150,10 @@ class Workload:
             "code": self._model_code(),
             "inputs_code": self._inputs_code,
         }
+
+    def code(self, variant: Variant) -> str:
+        """Return Python that runs the model as the variant does, for users to copy."""
+        return variant.code(setup=self._model_code(), method=self.call, inputs=self._inputs_code)
 
     @property
     def batch_count(self) -> int:

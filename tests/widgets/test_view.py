@@ -71,7 +71,7 @@ def test_preliminary_numbers_are_called_so():
     ]
     html = view.table(story(*early))
     assert "preliminary" in html
-    assert "~2.00×" in html
+    assert "~2.0×" in html
 
 
 def test_a_doubt_is_a_chip_that_opens_to_its_remedy():

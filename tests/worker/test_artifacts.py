@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 import warnings
+import zipfile
 
 import cloudpickle
 import pytest
@@ -92,6 +94,15 @@ def test_a_file_of_another_model_is_found_out(files):
         assert (m.status, m.agreement) == ("ok", "different")
 
 
+def middle_of_largest(path):
+    """Return where the middle of the largest file in an archive is: between files there is padding."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        largest = max(archive.infolist(), key=lambda one: one.compress_size)
+        file.seek(largest.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+        return largest.header_offset + 30 + name + extra + largest.compress_size // 2
+
+
 @pytest.fixture
 def damaged(files, tmp_path):
     def damage(name, how):
@@ -99,7 +110,7 @@ def damaged(files, tmp_path):
         if how == "cut":
             content = content[: len(content) // 2]
         elif how == "flipped":
-            content[len(content) // 2] ^= 0xFF
+            content[middle_of_largest(files / name)] ^= 0xFF
         elif how == "empty":
             content = bytearray()
         else:
@@ -182,6 +193,62 @@ def test_a_branch_is_refused_by_exporters_and_found_out_in_a_trace():
     assert scripted.agreement == "equal"
     assert [m.failed_phase for m in (onnx, aot)] == ["export", "export"]
     assert all("cannot export this model" in m.reason and "data-dependent" in m.reason for m in (onnx, aot))
+
+
+class Counts(Net):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        self.seen.add_(1)
+        return self.layer(x) + self.seen
+
+
+def test_a_file_that_may_have_lost_its_state_is_never_taken_for_equal():
+    for m in measured(Counts(), ["torchscript", "onnxruntime", "aotinductor"]):
+        assert m.status == "failed" or m.agreement == "stateful", (m, m.agreement)
+        assert m.merit == 0
+
+
+class Symmetric(Net):
+    """Branches on what is the same for the floats negated: nothing but torch's own warning tells."""
+
+    def forward(self, x):
+        return self.layer(x) if x.abs().max() < 100 else x
+
+
+def test_a_branch_that_other_inputs_cannot_show_is_a_doubt_because_torch_warns_of_it():
+    traced, older = measured(Symmetric(), ["torchscript", "onnxruntime:opset=14"])
+    assert "test_artifacts.py:" in traced.remedies[Doubt.ONE_PATH]
+    assert Doubt.ONE_PATH in older.doubts
+    assert Doubt.ONE_PATH not in measured(Net(), ["torchscript"])[0].doubts
+
+
+def test_an_opset_that_cannot_be_written_is_a_doubt():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    (m,) = measured(layer, ["onnxruntime:opset=14"], inputs=torch.randn(2, 4, 8))
+    assert (m.status, m.engine_facts["opset"] > 14) == ("ok", True), m.reason
+    assert "opset=14 was asked for" in m.remedies[Doubt.OPSET_CHANGED]
+
+
+def test_keywords_in_another_order_reach_the_right_inputs(model):
+    class Pair(nn.Module):
+        def forward(self, a, b):
+            return a - 2 * b
+
+    batches = [{"b": X, "a": X + 1}, {"a": X + 3, "b": X}]
+    for m in measured(Pair(), ["onnxruntime", "onnxruntime:opset=14"], inputs=batches):
+        assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), (m, m.reason)
+
+
+def test_a_constant_that_changes_between_batches_is_refused():
+    class Scaled(nn.Module):
+        def forward(self, x, k):
+            return x * k
+
+    (m,) = measured(Scaled(), ["onnxruntime"], inputs=[(X, 2.0), (X, 3.0)])
+    assert (m.status, "built in when this was exported" in m.reason) == ("failed", True)
 
 
 def test_the_size_of_the_file_and_a_warm_start_that_only_loads_are_told(model):

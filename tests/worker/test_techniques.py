@@ -1,4 +1,4 @@
-"""Every technique on models of every kind: it runs and agrees with eager, or says in one sentence why it cannot."""
+"""Every technique on models of every kind runs and agrees with eager; test_artifacts has those that cannot run."""
 
 from __future__ import annotations
 
@@ -64,15 +64,6 @@ def test_every_engine_runs_every_kind_of_model_or_says_why_not(name):
     c = optkit.compare(model, inputs, ENGINES, budget_s=600, rounds=(1, 1), compile_limit_s=400)
     for m in c.measurements.values():
         print(f"{name:20}{m!s:45}{m.status:10}{m.agreement or '-':12}{m.reason or ''}")
-        if m.status == "failed":
-            assert m.failed_phase in ("export", "prepare", "first_call")
-            assert m.reason
-            assert m.reason.count("\n") == 0
-        else:
-            assert m.status == "ok"
-            assert m.agreement in PASSING
-            assert m.median_s > 0
-    assert c.measurements["compile"].status == "ok"
-    assert c.measurements["torchscript"].status == "ok"
-    assert c.measurements["onnxruntime"].status == "ok"
-    assert c.measurements["aotinductor"].status == "ok"
+        assert m.status == "ok", m.reason
+        assert m.agreement in PASSING
+        assert m.median_s > 0

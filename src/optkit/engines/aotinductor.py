@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optkit.engines import artifact, exported, inductor_settings
-from optkit.engines.base import Engine, LoadedModel
+from optkit.engines.base import COMPILING, NO_GRAD, Engine, LoadedModel
 from optkit.engines.compile import written
+from optkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +46,6 @@ class AotInductor(Engine):
     """
 
     name: ClassVar[str] = "aotinductor"
-    modules: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo", "torch._inductor.compile_fx")
-    loading_modules: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo")
 
     dynamic: bool = False
     freezing: bool = False
@@ -63,14 +62,24 @@ class AotInductor(Engine):
         artifact.check_path(self.name, self.path, trust=self.trust, is_program=True)
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """Dynamo and Inductor."""
+        return COMPILING
+
+    @property
+    def loading_modules(self) -> tuple[str, ...]:
+        """Loading a package imports Dynamo."""
+        return COMPILING[:2]
+
+    @property
     def runs_file(self) -> bool:
         """Always."""
         return True
 
     @property
     def probes_cpu(self) -> bool:
-        """Compiling ahead of time does; loading does not."""
-        return self.path is None
+        """Compiling ahead of time does, and so does loading: the package says which instructions it was made for."""
+        return True
 
     def blocked(self, environment: Environment) -> str | None:
         """Compiling needs a C++ compiler, also for a model on an accelerator."""
@@ -80,15 +89,25 @@ class AotInductor(Engine):
             return "AOTInductor needs Python's headers and there are none; install python3-dev."
         return None
 
+    def check_file(self) -> None:
+        """Look at the checksums: torch does not."""
+        if self.path is not None:
+            artifact.check_zip(Path(self.path), KIND, ".so")
+
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Export the model, compile it, and write the package."""
         import torch
         import torch._inductor
 
-        loaded = exported.growable(loaded) if self.dynamic else loaded
+        if self.dynamic and any(exported.batch_size(batch) == 1 for batch in loaded.batches):
+            raise UsageError(
+                "torch.export takes a batch of 1 for a constant; give batches of 2 and more, or leave dynamic out."
+            )
         args, kwargs = loaded.batches[0]
         shapes = exported.batch_dimensions(loaded) if self.dynamic else None
         program = torch.export.export(exported.module(loaded), args, kwargs, dynamic_shapes=shapes, strict=False)
+        if self.dynamic and not program.range_constraints:
+            raise UsageError("The size of the batch is built into this model; leave dynamic=true out.")
         configs = dict(self.options) | ({"freezing": True} if self.freezing else {})
         torch._inductor.aoti_compile_and_package(  # noqa: SLF001 - this is its documented name
             program, package_path=str(folder / FILE), inductor_configs=configs
@@ -99,14 +118,13 @@ class AotInductor(Engine):
         import torch._inductor
 
         path = Path(self.path) if folder is None else folder / FILE  # type: ignore[arg-type]
-        artifact.check_zip(path, KIND, ".so")
         os.environ[CHECKS] = "1"
-        with artifact.reading(path, KIND):
+        with artifact.reading(path, KIND, is_own=self.path is None):
             package: Callable[..., Any] = torch._inductor.aoti_load_package(str(path))  # noqa: SLF001
         del loaded
         return package
 
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that make the package and load it."""
         checks = ["import os", f'os.environ["{CHECKS}"] = "1"  # refuse inputs of another shape or dtype']
         load = "fast = torch._inductor.aoti_load_package({!r})"
@@ -121,7 +139,7 @@ class AotInductor(Engine):
             arguments.append("dynamic_shapes=shapes")
         configs = dict(self.options) | ({"freezing": True} if self.freezing else {})
         last = f", inductor_configs={configs!r}" if configs else ""
-        lines += ["with torch.no_grad():", f"    program = torch.export.export({', '.join(arguments)})"]
+        lines += [f"with {context}:", f"    program = torch.export.export({', '.join(arguments)})"]
         lines.append(f'    torch._inductor.aoti_compile_and_package(program, package_path="{FILE}"{last})')
         return [*lines, load.format(FILE)]
 

@@ -49,9 +49,9 @@ def check_path(engine: str, path: Any, *, trust: bool, is_program: bool) -> None
 
 
 def found(path: Path, kind: str) -> Path:
-    """Return `path`, or raise an ArtifactError unless it is a file."""
+    """Return `path`, or raise an ArtifactError unless it is a file; `kind` has its article: ``"an ONNX model"``."""
     if not path.is_file():
-        raise ArtifactError(f"There is no file {path.name} to load as {kind}; give the path of one, or leave path out.")
+        raise ArtifactError(f"There is no file {str(path)!r} that could be loaded as {kind}; give the path of one.")
     return path
 
 
@@ -60,29 +60,39 @@ def check_zip(path: Path, kind: str, member: str) -> None:
 
     torch loads an archive without looking at its checksums: a flipped bit would give other numbers, or crash.
     """
+    bare = kind.partition(" ")[2]
     try:
         with zipfile.ZipFile(found(path, kind)) as archive:
             names, damaged = archive.namelist(), archive.testzip()
     except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
-        raise ArtifactError(f"{path.name} is no {kind}, or it is damaged ({said(error)}); export it again.") from error
+        raise ArtifactError(f"{path.name} is no {bare}, or it is damaged ({said(error)}); export it again.") from error
     if damaged is not None:
         raise ArtifactError(f"{path.name} is damaged: the checksum of {damaged} is wrong; export it again.")
     if not any(name.endswith(member) for name in names):
-        raise ArtifactError(f"{path.name} is no {kind}; give a file that was exported as one.")
+        raise ArtifactError(f"{path.name} is no {bare}; give a file that was exported as one.")
+
+
+def check_no_archive(path: Path, kind: str) -> None:
+    """Raise an ArtifactError if `path` is an archive, as torch's own files are."""
+    if zipfile.is_zipfile(path):
+        raise ArtifactError(f"{path.name} is no {kind.partition(' ')[2]}; give a file that was exported as one.")
 
 
 @contextlib.contextmanager
-def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into one sentence."""
+def reading(path: Path, kind: str, *, is_own: bool) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into one sentence; `is_own`: optkit exported it a moment ago."""
     try:
         yield
     except ArtifactError:
         raise
     except Exception as error:
-        raise ArtifactError(
-            f"{path.name} cannot be loaded as {kind} ({said(error)}); it is damaged, or was made by another version: "
-            "export it again."
-        ) from error
+        told = f"{kind[0].upper()}{kind[1:]} was exported and cannot be loaded: {said(error)}."
+        if not is_own:
+            told = (
+                f"{path.name} cannot be loaded as {kind} ({said(error)}); it is damaged, or was made by another "
+                "version: export it again."
+            )
+        raise ArtifactError(told) from error
 
 
 def said(error: BaseException) -> str:

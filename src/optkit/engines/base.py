@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NONE_WORDS = {"mode": "default", "dynamic": "auto"}
 """What the text form calls a setting that is left to torch."""
 
+NO_GRAD = "torch.no_grad()"
+COMPILING = ("torch", "torch._dynamo", "torch._inductor.compile_fx")
+"""What a process imports that compiles with torch."""
+
 Batch = tuple[tuple[Any, ...], dict[str, Any]]
 """The positional and keyword arguments of one call."""
 
@@ -68,14 +72,18 @@ class Engine(ABC):
 
     name: ClassVar[str]
 
-    modules: ClassVar[tuple[str, ...]] = ("torch",)
-    """What a process imports for this technique, of what every worker finds imported; part of every start-up time."""
-
-    loading_modules: ClassVar[tuple[str, ...]] = ("torch",)
-    """The same for a process that only loads what another has exported."""
-
     lingers_s: ClassVar[float] = 0.0
     """For how long the technique's threads keep CPUs busy after a call; others are not timed meanwhile."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What a process imports for this technique, of what workers find imported; part of every start-up time."""
+        return ("torch",)
+
+    @property
+    def loading_modules(self) -> tuple[str, ...]:
+        """The same for a process that only loads what another has exported."""
+        return ("torch",)
 
     @property
     def compiles(self) -> bool:
@@ -97,6 +105,16 @@ class Engine(ABC):
         """Whether the first call on a CPU would include Inductor's look at the machine, which is timed apart."""
         return False
 
+    def check_file(self) -> None:
+        """Look at the user's own file before it is loaded, and before anything is timed.
+
+        Raises
+        ------
+        UsageError
+            If it is missing, damaged, or no file of this kind.
+        """
+        return
+
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Write the model to `folder`. Runs in a worker of its own, with gradients disabled; only where `exports`."""
         del loaded, folder
@@ -115,7 +133,7 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that make a callable named ``fast``, for users to copy.
 
         Parameters
@@ -124,6 +142,8 @@ class Engine(ABC):
             The expression that is the model, and the name of its method; ``"forward"`` is calling it.
         inputs
             How a call takes the variable ``inputs``: ``"*inputs"``, ``"**inputs"``, or ``"inputs"``, a single one.
+        context
+            The contexts in which a model is exported, where it is.
         """
 
     def blocked(self, environment: Environment) -> str | None:

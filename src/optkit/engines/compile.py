@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optkit import text
 from optkit.engines import compile_doubts, inductor_settings
-from optkit.engines.base import Engine, LoadedModel
+from optkit.engines.base import COMPILING, NO_GRAD, Engine, LoadedModel
 from optkit.errors import VariantError
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class Compile(Engine):
     """
 
     name: ClassVar[str] = "compile"
-    modules: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo", "torch._inductor.compile_fx")
 
     backend: str | Callable[..., Any] = "inductor"
     mode: str | None = None
@@ -102,6 +101,11 @@ class Compile(Engine):
         if self.backend == "inductor":
             for name, value in dict(self.options).items():
                 inductor_settings.check(name, value)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Dynamo and Inductor."""
+        return COMPILING
 
     @property
     def compiles(self) -> bool:
@@ -178,9 +182,9 @@ class Compile(Engine):
         """Return where torch did not do what these settings ask for."""
         return compile_doubts.find(self, facts, grad=grad, device=device)
 
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that compile the model."""
-        del inputs
+        del inputs, context
         target = model if method == "forward" else f"{model}.{method}"
         name = text.callable_name(self.backend)
         lines = []

@@ -42,7 +42,7 @@ def _not_compiled(engine: Compile, facts: Mapping[str, Any]) -> str | None:
 
 def _fell_back(engine: Compile, facts: Mapping[str, Any]) -> str | None:
     if facts.get("fell_back"):
-        said = str(facts["fell_back"]).rstrip(".")
+        said = str(facts["fell_back"]).rstrip(" .")
         return f"The first call failed ({said}), so fallback=eager ran: these are eager's times; mend what it names."
     if facts.get("limit_hit"):
         why = f" (last: {facts['recompile_reason']})" if facts.get("recompile_reason") else ""
@@ -93,11 +93,14 @@ def _cudagraphs_skipped(engine: Compile, facts: Mapping[str, Any], device: str) 
     if device != "cpu" and not facts.get("cudagraph_skips"):
         return None
     asked = f"mode={engine.mode}" if engine.mode else f"backend={text.callable_name(engine.backend)}"
+    if engine.backend == "inductor" and engine.mode is None:
+        asked = "options.triton.cudagraphs=true"
     why = "the model is on the CPU" if device == "cpu" else "torch could not capture the model"
     remedy = {
         "reduce-overhead": "without them it is the default mode: leave the mode out",
         "max-autotune": "use mode=max-autotune-no-cudagraphs, which is the same without them",
-    }.get(engine.mode or "", "without them it runs eager's kernels: use backend=inductor")
+        "inductor": "leave the option out",
+    }.get(engine.mode or str(engine.backend), "without them it runs eager's kernels: use backend=inductor")
     return f"{asked} asks for CUDA graphs and {why}; {remedy}."
 
 

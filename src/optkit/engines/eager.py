@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines.base import Engine, LoadedModel
+from optkit.engines.base import NO_GRAD, Engine, LoadedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ class Eager(Engine):
         del folder
         return loaded.target
 
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the line that names the model ``fast``."""
-        del inputs
+        del inputs, context
         return [f"fast = {model}" if method == "forward" else f"fast = {model}.{method}"]

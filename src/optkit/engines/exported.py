@@ -96,8 +96,8 @@ def batch_dimensions(loaded: LoadedModel) -> dict[str, Any]:
 def flat(loaded: LoadedModel) -> tuple[Any, tuple[Any, ...], list[str]]:
     """Return a module that takes tensors and returns a tuple of tensors, those of the first batch, and their names.
 
-    What else is among the inputs is built in as it is. Call the module once, then its ``structure`` says how the
-    outputs are put together again: see `rebuilt`.
+    What else is among the inputs is built in as it is, and kept in the module's ``template`` (see `leaves_like`). Call
+    the module once, then its ``structure`` says how the outputs are put together again: see `rebuilt`.
 
     Raises
     ------
@@ -116,6 +116,7 @@ def flat(loaded: LoadedModel) -> tuple[Any, tuple[Any, ...], list[str]]:
             super().__init__()
             self.inner = module(loaded)
             self.structure: Any = None
+            self.template = spec, [None if i in places else leaf for i, leaf in enumerate(leaves)], places, list(kwargs)
 
         def forward(self, *tensors: Any) -> tuple[Any, ...]:
             filled = list(leaves)
@@ -131,6 +132,29 @@ def flat(loaded: LoadedModel) -> tuple[Any, tuple[Any, ...], list[str]]:
     made = Flat()
     made.training = made.inner.training
     return made, tuple(leaves[place] for place in places), _names(loaded, len(places))
+
+
+def leaves_like(template: tuple[Any, list[Any], list[int], list[str]], args: Any, kwargs: Any) -> list[Any]:
+    """Return the tensors of a call, in the order of the one that was exported.
+
+    Raises
+    ------
+    UsageError
+        If the call is built otherwise, or something that was built in is another here.
+    """
+    from torch.utils import _pytree as pytree
+
+    expected, constants, places, keys = template
+    if kwargs.keys() == set(keys):
+        kwargs = {key: kwargs[key] for key in keys}
+    leaves, spec = pytree.tree_flatten((args, kwargs))
+    if spec != expected:
+        raise UsageError("This batch is built otherwise than the one that was exported; give all in the same form.")
+    tensors = [leaves[place] for place in places]
+    others = [None if i in places else leaf for i, leaf in enumerate(leaves)]
+    if others != constants:
+        raise UsageError("What is no tensor was built in when this was exported, and this batch has other values.")
+    return tensors
 
 
 def rebuilt(tensors: list[Any], structure: tuple[Any, list[bool]]) -> Any:

@@ -42,8 +42,12 @@ def check(name: str, value: Any) -> None:
         hint = f"did you mean {' or '.join(close)}?" if close else "see torch._inductor.config."
         raise VariantError(f"Inductor has no option {name!r}; {hint}")
     default = known[name]
-    if isinstance(default, bool) and not isinstance(value, bool):
-        raise VariantError(f"options.{name} must be true or false, not {value!r}.")
+    for kind, wanted in ((bool, "true or false"), (str, "a name"), (int | float, "a number")):
+        if isinstance(default, kind):
+            is_other = isinstance(value, bool) and kind is not bool
+            if is_other or not isinstance(value, kind):
+                raise VariantError(f"options.{name} must be {wanted}, not {value!r}.")
+            return
 
 
 def _assigned(body: list[ast.stmt], prefix: str, classes: dict[str, ast.ClassDef]) -> list[tuple[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 from typing import TYPE_CHECKING, Any
 
-from optkit.engines import artifact, exported
+from optkit.engines import artifact, exported, heard
 from optkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,17 +28,19 @@ def write(loaded: LoadedModel, folder: Path, *, opset: int | None, dynamic: bool
     """
     import cloudpickle
     import onnx
+    import torch
 
     model, tensors, names = exported.flat(exported.growable(loaded) if dynamic else loaded)
-    outputs = [f"output_{i}" for i in range(len(model(*tensors)))]
+    with torch.no_grad():
+        trial = copy.deepcopy(model)  # a call may change buffers, and the file is to hold them as they were
+        outputs = [f"output_{i}" for i in range(len(trial(*tensors)))]
     told = {"input_names": names, "output_names": outputs, "opset_version": opset}
     path = folder / FILE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with heard.warnings_of(loaded.facts, deprecations=False):
         if not (is_older(opset) and _by_older(model, tensors, path, told, dynamic=dynamic)):
             _by_newer(model, tensors, path, told, dynamic=dynamic)
     onnx.checker.check_model(str(path))
-    (folder / STRUCTURE).write_bytes(cloudpickle.dumps((model.structure, names)))
+    (folder / STRUCTURE).write_bytes(cloudpickle.dumps((trial.structure, names, model.template)))
     domains = {one.domain: one.version for one in onnx.load(str(path), load_external_data=False).opset_import}
     return domains.get("", domains.get("ai.onnx"))
 
@@ -58,6 +60,7 @@ def _by_older(model: Any, tensors: tuple[Any, ...], path: Path, told: dict[str, 
         torch.onnx.export(model, tensors, str(path), dynamo=False, dynamic_axes=axes, **told)
     except Exception as error:  # noqa: BLE001 - whatever an exporter fails with, there is another
         print(f"The older exporter failed: {artifact.said(error)}")  # noqa: T201 - a worker's output
+        path.unlink(missing_ok=True)
         return False
     return True
 
@@ -77,29 +80,46 @@ def _by_newer(model: Any, tensors: tuple[Any, ...], path: Path, told: dict[str, 
 
 def _grows(tensors: tuple[Any, ...]) -> list[bool]:
     """Return of each tensor whether its first dimension is the batch's."""
-    size = tensors[0].shape[0] if tensors and tensors[0].dim() else 0
+    size = next((tensor.shape[0] for tensor in tensors if tensor.dim()), 0)
     return [tensor.dim() > 0 and tensor.shape[0] == size for tensor in tensors]
 
 
-def code(model: str, method: str, inputs: str, *, opset: int | None, dynamic: bool) -> list[str]:
-    """Return the lines that export the model, for users to copy; see `optkit.engines.Engine.code`."""
-    name = inputs.lstrip("*")
-    lines, module = exported.module_code(model, method)
-    arguments = [module, f"(), {FILE!r}, kwargs={name}" if inputs.startswith("**") else f"{name}, {FILE!r}"]
-    values = f"{name}.values()" if inputs.startswith("**") else name if inputs.startswith("*") else f"[{name}]"
+def code(model: str, method: str, inputs: str, *, opset: int | None, dynamic: bool, context: str) -> list[str]:
+    """Return the lines that export the model, for users to copy; see `optkit.engines.Engine.code`.
+
+    They define ``given``, the inputs by key, and ``keys``, of those that are tensors.
+    """
+    target = "self.inner" if method == "forward" else f"self.inner.{method}"
+    passed = "**filled" if inputs.startswith("**") else "*filled.values()"
+    lines = [
+        *given_code(inputs),
+        "class Flat(torch.nn.Module):  # takes tensors alone, in the order of keys",
+        "    def __init__(self):",
+        "        super().__init__()",
+        f"        self.inner = {model}",
+        "    def forward(self, *tensors):",
+        "        filled = {**given, **dict(zip(keys, tensors))}",
+        f"        return {target}({passed})",
+        "tensors = tuple(given[key] for key in keys)",
+    ]
+    names = "input_names=[f'input_{key}' for key in keys]"
+    arguments = ["Flat().eval()", "tensors", repr(FILE), names, "verbose=False"]
     if opset is not None:
         arguments.append(f"opset_version={opset}")
     if is_older(opset):
         arguments.append("dynamo=False")
+        lines.append("# Where this exporter fails, leave opset_version and dynamo out: a newer opset is written then.")
     if dynamic and is_older(opset):
-        lines += [
-            f"names = [f'input_{{i}}' for i, _ in enumerate({values})]",
-            "axes = {name: {0: 'batch'} for name in [*names, 'output']}",
-        ]
-        arguments += ["input_names=names", "output_names=['output']", "dynamic_axes=axes"]
+        arguments.append("dynamic_axes={f'input_{key}': {0: 'batch'} for key in keys}")
     elif dynamic:
-        one = "{0: torch.export.Dim.DYNAMIC}"
-        keyed = f"{{key: {one} for key in {name}}}" if inputs.startswith("**") else f"[{one} for _ in {values}]"
-        lines.append(f"shapes = {keyed}  # export with a batch of at least two")
-        arguments.append("dynamic_shapes=shapes")
-    return [*lines, "with torch.no_grad():", f"    torch.onnx.export({', '.join(arguments)})"]
+        lines.append("shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in tensors)  # give a batch of at least two")
+        arguments.append("dynamic_shapes={'tensors': shapes}")
+    return [*lines, f"with {context}:", f"    torch.onnx.export({', '.join(arguments)})"]
+
+
+def given_code(inputs: str) -> list[str]:
+    """Return the lines that name the inputs by key, and the keys of those that are tensors."""
+    name = inputs.lstrip("*")
+    values = name if inputs.startswith("*") else f"[{name}]"
+    made = f"dict({name})" if inputs.startswith("**") else f"dict(enumerate({values}))"
+    return [f"given = {made}", "keys = [key for key, value in given.items() if torch.is_tensor(value)]"]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines import artifact, exported, onnx_export
-from optkit.engines.base import Engine, LoadedModel
+from optkit.engines import artifact, exported, heard, onnx_export
+from optkit.engines.base import NO_GRAD, Engine, LoadedModel
 from optkit.engines.compile import written
 from optkit.engines.onnx_export import FILE, STRUCTURE
 from optkit.errors import UsageError, VariantError
 from optkit.verdicts import Doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from optkit.environment import Environment
 
@@ -22,6 +22,7 @@ KIND = "an ONNX model"
 PACKAGES, EXPORTING = ("onnxruntime",), ("onnx", "onnxscript")
 LEVELS = {"all": "ORT_ENABLE_ALL", "extended": "ORT_ENABLE_EXTENDED", "basic": "ORT_ENABLE_BASIC",
           "disabled": "ORT_DISABLE_ALL"}  # fmt: skip
+THREADS = "intra_op_num_threads"
 CPU_PROVIDER = "CPUExecutionProvider"
 
 
@@ -68,6 +69,8 @@ class OnnxRuntime(Engine):
             raise VariantError(f"opset must be a whole number of at least 1, not {self.opset!r}.")
         if self.provider is not None and not isinstance(self.provider, str):
             raise VariantError(f"provider must be a name such as {CPU_PROVIDER}, not {self.provider!r}.")
+        if THREADS in dict(self.options):
+            raise VariantError(f"{THREADS} is the number of threads; set it with +threads=N, so that the row knows it.")
         artifact.check_path(self.name, self.path, trust=False, is_program=False)  # a graph of known operators
         if self.path is not None and (self.opset is not None or self.dynamic):
             raise VariantError("onnxruntime: opset and dynamic are for exporting; leave them out beside path.")
@@ -87,6 +90,11 @@ class OnnxRuntime(Engine):
             return "optkit runs ONNX Runtime on the CPU only; give device='cpu'."
         return None
 
+    def check_file(self) -> None:
+        """See that it is there, and no file of torch's."""
+        if self.path is not None:
+            artifact.check_no_archive(artifact.found(Path(self.path), KIND), KIND)
+
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Write the ONNX file, have it checked, and note which opset it has."""
         loaded.facts["opset"] = onnx_export.write(loaded, folder, opset=self.opset, dynamic=self.dynamic)
@@ -98,11 +106,12 @@ class OnnxRuntime(Engine):
         del loaded
         path = artifact.found(Path(self.path) if folder is None else folder / FILE, KIND)  # type: ignore[arg-type]
         session = self._session(path)
-        structure, names = None, [one.name for one in session.get_inputs()]
-        if folder is not None:
-            structure, names = cloudpickle.loads((folder / STRUCTURE).read_bytes())
-        wanted = {one.name for one in session.get_inputs()}  # an input that nothing reads may be gone
-        return _Runner(session, [name if name in wanted else None for name in names], structure, path.name)
+        wanted = [one.name for one in session.get_inputs()]
+        if folder is None:
+            return _Runner(session, wanted, None, None, path.name)
+        structure, names, template = cloudpickle.loads((folder / STRUCTURE).read_bytes())
+        kept = [name if name in wanted else None for name in names]  # an input that nothing reads may be gone
+        return _Runner(session, kept, structure, template, path.name)
 
     def _session(self, path: Path) -> Any:
         import onnxruntime
@@ -122,42 +131,48 @@ class OnnxRuntime(Engine):
                 setattr(options, name, value)
             else:
                 raise UsageError(f"ONNX Runtime's SessionOptions have no {name!r}; see its documentation for names.")
-        with artifact.reading(path, KIND):
+        with artifact.reading(path, KIND, is_own=self.path is None):
             return onnxruntime.InferenceSession(str(path), options, providers=[self.provider or CPU_PROVIDER])
 
     def doubts(self, facts: Mapping[str, Any], *, grad: str, device: str) -> dict[Doubt, str]:
         """Say where another opset was written than was asked for."""
         del grad, device
         got = facts.get("opset")
+        found = {}
+        if remedy := heard.one_path_remedy(facts, "leave opset out: the newer exporter refuses such a model"):
+            found[Doubt.ONE_PATH] = remedy
         if self.opset is None or got is None or got == self.opset:
-            return {}
+            return found
         said = (
             f"opset={self.opset} was asked for and {got} was written, because torch's exporters cannot write that one"
         )
-        return {Doubt.OPSET_CHANGED: f"{said} for this model; leave opset out, or run it where {got} can be read."}
+        return found | {
+            Doubt.OPSET_CHANGED: f"{said} for this model; leave opset out, or run it where {got} can be read."
+        }
 
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that export the model and make a function of the session."""
-        name = inputs.lstrip("*")
-        if self.path is not None:
-            lines, file = [], self.path
+        if self.path is None:
+            file, feed = FILE, "{f'input_{key}': tensor.numpy() for key, tensor in zip(keys, tensors)}"
+            lines = onnx_export.code(model, method, inputs, opset=self.opset, dynamic=self.dynamic, context=context)
         else:
-            lines, file = onnx_export.code(model, method, inputs, opset=self.opset, dynamic=self.dynamic), FILE
-        given = f"{name}.values()" if inputs.startswith("**") else name if inputs.startswith("*") else f"[{name}]"
+            file, feed = self.path, "{one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), tensors)}"
+            lines = onnx_export.given_code(inputs)
         options = self._options_code()
         providers = f"providers=[{self.provider or CPU_PROVIDER!r}]"
-        made = f"session = onnxruntime.InferenceSession({file!r}, {'options, ' if options else ''}{providers})"
+        made = f"session = onnxruntime.InferenceSession({file!r}, options, {providers})"
         return [
             "import onnxruntime",
             *lines,
             *options,
             made,
-            "names = [one.name for one in session.get_inputs()]",
-            "def fast(*tensors, **named):",
-            "    tensors = [*tensors, *named.values()]",
-            "    feed = {name: tensor.numpy() for name, tensor in zip(names, tensors)}",
-            "    return [torch.from_numpy(array) for array in session.run(None, feed)]",
-            f"# fast takes {given} and returns the model's outputs as a list",
+            "wanted = [one.name for one in session.get_inputs()]  # what nothing reads may be gone",
+            "def fast(*args, **kwargs):  # returns the outputs as a list",
+            "    given = {**dict(enumerate(args)), **kwargs}",
+            "    tensors = [given[key] for key in keys]",
+            f"    feed = {feed}",
+            "    arrays = session.run(None, {name: feed[name] for name in wanted})",
+            "    return [torch.from_numpy(array) for array in arrays]",
         ]
 
     def _options_code(self) -> list[str]:
@@ -168,17 +183,23 @@ class OnnxRuntime(Engine):
         for name, value in dict(self.options).items():
             entry = f'options.add_session_config_entry("{name}", "{value}")'
             lines.append(entry if "." in name else f"options.{name} = {value!r}")
-        return ["options = onnxruntime.SessionOptions()", *lines] if lines else []
+        return ["options = onnxruntime.SessionOptions()", f"options.{THREADS} = torch.get_num_threads()", *lines]
 
 
 class _Runner:
-    """Calls a session with tensors, and returns tensors."""
+    """Calls a session with tensors, and returns tensors.
 
-    def __init__(self, session: Any, names: list[str | None], structure: Any, file: str) -> None:
+    `structure` and `template` say how outputs and inputs are built (see `optkit.engines.exported.flat`); they are None
+    for a file of the user's.
+    """
+
+    def __init__(self, session: Any, names: list[str | None], structure: Any, template: Any, file: str) -> None:
         self.run = session.run
         self.names = names
         self.structure = structure
+        self.template = template
         self.file = file
+        self.is_plain = template is not None and template[2] == list(range(len(template[1])))
         self.is_single = structure is None and len(session.get_outputs()) == 1
         if structure is not None:
             spec, present = structure
@@ -187,20 +208,30 @@ class _Runner:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         import torch
 
-        tensors = args if not kwargs and all(isinstance(arg, torch.Tensor) for arg in args) else _tensors(args, kwargs)
-        if len(tensors) != len(self.names):
-            names = ", ".join(map(str, self.names))
-            raise UsageError(f"{self.file} takes {len(self.names)} tensors ({names}) and was given {len(tensors)}.")
+        tensors = self._tensors(args, kwargs)
         feed = {name: tensor.detach().numpy() for name, tensor in zip(self.names, tensors, strict=True) if name}
-        arrays = self.run(None, feed)
+        try:
+            arrays = self.run(None, feed)
+        except Exception as error:
+            raise UsageError(
+                f"{self.file} does not take these inputs ({artifact.said(error)}); give dtypes and shapes that it was "
+                "exported for, or export it with dynamic=true."
+            ) from error
         if self.is_single:
             return torch.from_numpy(arrays[0])
         outputs = [torch.from_numpy(array) for array in arrays]
         return tuple(outputs) if self.structure is None else exported.rebuilt(outputs, self.structure)
 
+    def _tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Any]:
+        import torch
+        from torch.utils import _pytree as pytree
 
-def _tensors(args: Any, kwargs: Any) -> list[Any]:
-    import torch
-    from torch.utils import _pytree as pytree
-
-    return [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if self.is_plain and not kwargs and len(args) == len(self.names):
+            return args
+        if self.template is not None:
+            return exported.leaves_like(self.template, args, kwargs)
+        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if len(tensors) != len(self.names):
+            names = ", ".join(map(str, self.names))
+            raise UsageError(f"{self.file} takes {len(self.names)} tensors ({names}) and was given {len(tensors)}.")
+        return tensors

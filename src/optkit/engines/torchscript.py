@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import sys
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines import artifact, exported
-from optkit.engines.base import Engine, LoadedModel
+from optkit.engines import artifact, exported, heard
+from optkit.engines.base import COMPILING, NO_GRAD, Engine, LoadedModel
 from optkit.errors import UsageError, VariantError
 from optkit.verdicts import Doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from optkit.environment import Environment
 
@@ -74,6 +71,11 @@ class TorchScript(Engine):
         return self.compile
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """As for `Compile`, where it is compiled."""
+        return COMPILING if self.compile else super().modules
+
+    @property
     def runs_file(self) -> bool:
         """A file, but for what is compiled."""
         return not self.compile
@@ -86,22 +88,26 @@ class TorchScript(Engine):
             return f"torch supports no TorchScript on Python {version}; use compile or aotinductor."
         return None
 
+    def check_file(self) -> None:
+        """Look at the checksums: torch does not."""
+        if self.path is not None:
+            artifact.check_zip(Path(self.path), KIND, "constants.pkl")
+
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Trace or script the model, and save it."""
-        with _warnings(loaded.facts):
+        with heard.warnings_of(loaded.facts, deprecations=True):
             self._made(loaded).save(str(folder / FILE))
 
     def prepare(self, loaded: LoadedModel, folder: Path | None) -> Callable[..., Any]:
         """Load what was exported; or compile what is traced here."""
         import torch
 
-        with _warnings(loaded.facts):
+        with heard.warnings_of(loaded.facts, deprecations=True):
             if self.compile:
                 module = self._made(loaded)
                 return torch.compile(_method(module, loaded.method))
             path = Path(self.path) if folder is None else folder / FILE  # type: ignore[arg-type]
-            artifact.check_zip(path, KIND, "constants.pkl")
-            with artifact.reading(path, KIND):
+            with artifact.reading(path, KIND, is_own=self.path is None):
                 module = torch.jit.load(str(path), map_location=loaded.device)  # type: ignore[no-untyped-call]
             others = [loaded.method] if hasattr(module, loaded.method) and loaded.method != "forward" else []
             if self.freeze:
@@ -114,7 +120,13 @@ class TorchScript(Engine):
         import torch
 
         if self.method == "script":
-            return torch.jit.script(loaded.model)
+            scripted = torch.jit.script(loaded.model)
+            if not hasattr(scripted, loaded.method):
+                raise UsageError(
+                    f"torch.jit.script takes forward and what it calls; mark {loaded.method} with @torch.jit.export, "
+                    "or use method=trace."
+                )
+            return scripted
         args = positional(loaded)
         traced = exported.module(loaded) if isinstance(loaded.model, torch.nn.Module) else loaded.target
         return torch.jit.trace(traced, args, strict=False)  # type: ignore[no-untyped-call]  # a dict may come out
@@ -133,9 +145,11 @@ class TorchScript(Engine):
                 f"torch says: {facts['deprecated'].rstrip('.')}. Use compile in a process that has the model's source, "
                 "aotinductor in one that loads a file."
             )
+        if remedy := heard.one_path_remedy(facts, "use method=script, or compile, which has guards"):
+            found[Doubt.ONE_PATH] = remedy
         return found
 
-    def code(self, model: str, method: str, inputs: str) -> list[str]:
+    def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that export the model and load it again."""
         if self.path is not None:
             return self._loaded(self.path, "")
@@ -147,15 +161,18 @@ class TorchScript(Engine):
             lines, module = exported.module_code(model, method)
             given = f"example_kwarg_inputs={name}" if inputs.startswith("**") else name
             last, made = "", f"torch.jit.trace({module}, {given}, strict=False)"
-        lines += ["with torch.no_grad():", f"    scripted = {made}"]
+        lines += [f"with {context}:", f"    scripted = {made}"]
         if self.compile:
             return [*lines, f"fast = torch.compile(scripted{last})"]
         return [*lines, f'scripted.save("{FILE}")', *self._loaded(FILE, last)]
 
     def _loaded(self, path: str, last: str) -> list[str]:
-        calls = {"freeze": self.freeze, "optimize_for_inference": self.optimize_for_inference}
-        lines = [f"fast = torch.jit.load({path!r}).eval()"]
-        lines += [f"fast = torch.jit.{name}(fast)" for name, wanted in calls.items() if wanted]
+        method = last.removeprefix(".")
+        lines = [f"fast = torch.jit.load({path!r})"]
+        if self.freeze:
+            lines.append(f"fast = torch.jit.freeze(fast.eval(){f', [{method!r}]' if method else ''})")
+        if self.optimize_for_inference:
+            lines.append(f"fast = torch.jit.optimize_for_inference(fast.eval(){f', [{method!r}]' if method else ''})")
         return [*lines, *([f"fast = fast{last}"] if last else [])]
 
 
@@ -187,16 +204,3 @@ def _method(module: Any, method: str) -> Callable[..., Any]:
     """Return the method of a scripted module; what was traced is the method itself."""
     function: Callable[..., Any] = module if method == "forward" else getattr(module, method, module)
     return function
-
-
-@contextmanager
-def _warnings(facts: dict[str, Any]) -> Iterator[None]:
-    """Note what torch calls deprecated; other warnings are printed, and end up in the details of the row."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        if issubclass(warning.category, DeprecationWarning | FutureWarning):
-            facts.setdefault("deprecated", " ".join(str(warning.message).split()))
-        else:
-            print(f"{warning.category.__name__}: {warning.message}", file=sys.stderr)  # noqa: T201 - a worker's output

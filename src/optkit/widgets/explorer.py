@@ -148,7 +148,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def code(self) -> str:
         """Python that runs the model the best way found; before a study, the way that is chosen in the picker."""
-        return self.comparison.code() if self.comparison.started else self.picker.code
+        return self.comparison.code() if self.comparison.started else self._workload().code(self.picker.variant)
 
     def run(self) -> None:
         """Start measuring and return at once; see `wait`.

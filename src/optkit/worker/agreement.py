@@ -93,7 +93,7 @@ def compare(found: Leaves, reference: Leaves, precise: Precise | None = None, pe
         leaves = [_compare_leaf(path, found[path], reference[path], exact) for path in reference]
     else:
         peers = peer() or {}
-        leaves = [_compare_reduced(path, found[path], reference[path], peers.get(path), exact) for path in reference]
+        leaves = [_reduced(path, found[path], reference[path], peers.get(path), exact) for path in reference]
     worst = max(leaves, key=badness, default=Agreement("equal"))
     error = max((leaf.max_abs_error for leaf in leaves if leaf.max_abs_error is not None), default=math.inf)
     return replace(
@@ -172,6 +172,13 @@ def _compare_leaf(path: str, found: Leaf, reference: Leaf, precise: Precise) -> 
     return replace(numbers, status=status, where=None if status == "equal" else path, why=why)
 
 
+def _reduced(path: str, found: Leaf, reference: Leaf, peer: Leaf, precise: Precise) -> Agreement:
+    try:
+        return _compare_reduced(path, found, reference, peer, precise)
+    except Exception as error:  # noqa: BLE001 - torch has dtypes that can hardly do anything
+        return Agreement("different", where=path, why=f"Its {path} cannot be compared: {type(error).__name__}.")
+
+
 def _compare_reduced(path: str, found: Leaf, reference: Leaf, peer: Leaf, precise: Precise) -> Agreement:
     """Compare a leaf that was computed in less precision: eager in the same says what may be expected of it."""
     a, b, c = _wide(found), _wide(reference), _wide(peer)
@@ -181,6 +188,8 @@ def _compare_reduced(path: str, found: Leaf, reference: Leaf, peer: Leaf, precis
             return as_is
         return replace(as_is, status="reduced", why="")
     form = _compare_form(path, found, peer)
+    if form is None and a.shape != b.shape:
+        form = "shape", f"Its {path} has the shape {_shape(found)} where eager's has {_shape(reference)}."
     if form is not None:
         return Agreement(form[0], where=path, why=form[1])
     numbers = _numbers(a, b, None)

@@ -128,6 +128,8 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
         _restore(timed, fresh)
         worst = _on_others(worst, others, function, fresh, yardstick)
     reason = None if worst.status in agreement.AGREEING else _reason(flags)
+    if flags["stateful"] and timed.model is None:
+        reason = "stateful"  # the file may have left the state out, and agree with eager's first call alone
     if worst.status in agreement.AGREEING and flags["inputs_changed"] != details["inputs_changed"]:
         worst = dataclasses.replace(
             worst, status="different", why=LEAVES_INPUTS if flags["inputs_changed"] else CHANGES
@@ -227,8 +229,11 @@ class _Yardstick:
     def _peers(self) -> list[Leaves] | None:
         if not self.is_reduced:
             return None
-        with torch.inference_mode(False):
-            fresh = conversion.convert(self._load(), self._variant)
+        try:
+            with torch.inference_mode(False):
+                fresh = conversion.convert(self._load(), self._variant)
+        except Exception:  # noqa: BLE001 - then nobody knows what may be expected in this precision
+            return None
         return _run(conversion.in_autocast(fresh.target, self._device, self._variant.autocast), self._batches)
 
 

@@ -114,7 +114,9 @@ class Session:
         try:
             engine.export(self.loaded, folder)
         except Exception as error:
-            raise UsageError(f"{engine.name} cannot export this model: {_sentence(error)}") from error
+            said = _sentence(error).rstrip(" .")
+            why = "; its control flow depends on the value of a tensor" if "data-dependent" in said else ""
+            raise UsageError(f"{engine.name} cannot export this model ({said}){why}.") from error
 
     def do_prepare(self, folder: str | None) -> dict[str, Any]:
         """Let the engine make the callable, in the grad context of the first call."""
@@ -122,6 +124,7 @@ class Session:
         self.contexts.enter_context(CONTEXTS[variant.compiled_in or variant.grad]())
         if variant.engine.compiles:
             self.trace = compile_trace.Trace(self._tell)
+        variant.engine.check_file()
         begin = perf_counter()
         with torch.inference_mode(False):  # what is cast must be as normal a tensor as what is not
             self.loaded = conversion.convert(self.loaded, variant)
@@ -304,6 +307,8 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OptkitError):
         return str(error)
     lines = artifact.ANSI.sub("", str(error)).strip().splitlines()
+    if lines and "TorchScript interpreter" in lines[0]:
+        lines = lines[-1:]  # what is wrong comes last
     return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:3])}" if lines else type(error).__name__
 
 

@@ -57,7 +57,7 @@ print("done")
 """
 
 
-SELDOM = ("inputs", "*inputs[0]")
+SELDOM = ("**inputs", "inputs", "*inputs[0]")
 
 
 @pytest.mark.parametrize("call", [pytest.param(call, marks=[pytest.mark.slow] * (call in SELDOM)) for call in INPUTS])

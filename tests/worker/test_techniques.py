@@ -15,7 +15,7 @@ from optkit.verdicts import PASSING
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers must not need this file
 
 pytestmark = pytest.mark.worker
-LARGE = ("resnet18", "mobilenet_v3_small")
+LARGE = ("resnet18", "mobilenet_v3_small", "small_vit")
 ENGINES = [
     "compile", "compile:freezing=true", "torchscript", "torchscript:optimize_for_inference=true",
     "torchscript:method=script", "onnxruntime", "aotinductor",

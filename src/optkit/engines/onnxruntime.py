@@ -213,9 +213,10 @@ class _Runner:
         try:
             arrays = self.run(None, feed)
         except Exception as error:
+            said = " ".join(str(error).split())[: artifact.MOST_CHARACTERS]
             raise UsageError(
-                f"{self.file} does not take these inputs ({artifact.said(error)}); give dtypes and shapes that it was "
-                "exported for, or export it with dynamic=true."
+                f"{self.file} does not take these inputs ({said}); give dtypes and shapes that it was exported for, or "
+                "export it with dynamic=true."
             ) from error
         if self.is_single:
             return torch.from_numpy(arrays[0])

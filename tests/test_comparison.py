@@ -10,8 +10,10 @@ import pytest
 
 from optkit.answers import ENDINGS
 from optkit.comparison import Comparison
+from optkit.errors import VariantError
 from optkit.events import Event, MachineRead
 from optkit.rows import COLUMNS
+from optkit.variant import Variant
 from optkit.workload import Workload
 from stories import WORKLOAD, bring_up, checked, ended, failed, finished, one_of_each, rounds, skipped, started, turn
 
@@ -257,3 +259,11 @@ def test_the_code_for_a_model_of_ones_own_runs_where_model_and_inputs_are(run_py
     code = Comparison(told).code()
     before = "import torch\nmodel, inputs = torch.nn.Linear(3, 2).eval(), (torch.ones(5, 3),)\n"
     assert run_python(f"{before}{code}\nprint(tuple(output.shape))") == "(5, 2)\n"
+
+
+def test_code_is_there_for_any_variant_and_a_slip_is_told():
+    comparison = Comparison([started("compile"), *bring_up("eager"), *rounds(3, eager=2)])
+    assert "torch.jit.trace" in comparison.code("torchscript")
+    assert "torch.compile" in comparison.code(Variant.parse("compile"))
+    with pytest.raises(VariantError, match="no engine or preset"):
+        comparison.code("complie")

@@ -232,15 +232,17 @@ class Comparison:
         """Return the answer in a few sentences."""
         return answers.answer(self)
 
-    def code(self) -> str:
-        """Return Python that runs the user's model the best way found."""
-        best = str(self.best())
+    def code(self, variant: Variant | str | None = None) -> str:
+        """Return Python that runs the user's model the best way found, or as `variant` does."""
+        chosen = str(self.best() if variant is None else variant)
         try:
-            variant = Variant.parse(best)
-        except ValueError:  # a custom backend: its callable cannot be written down
-            return f"# {best} uses a Python callable of yours; see its Variant for the settings."
+            known = Variant.parse(chosen)
+        except ValueError:
+            if "()" not in chosen:
+                raise
+            return f"# {chosen} uses a Python callable of yours; see its Variant for the settings."
         workload = self.started.workload if self.started else {}
-        return variant.code(setup=workload["code"], method=workload["call"], inputs=workload["inputs_code"])
+        return known.code(setup=workload["code"], method=workload["call"], inputs=workload["inputs_code"])
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a variant with the columns of `to_frame`, in the order of the study."""

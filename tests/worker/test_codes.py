@@ -8,8 +8,9 @@ pytestmark = pytest.mark.worker
 VARIANTS = [
     "eager+no_grad", "eager+bfloat16+channels_last", "eager+autocast", "compile:backend=eager+compiled_in=no_grad",
     "compile:backend=eager,fullgraph=true+fallback=eager", "compile:backend=eager+int8_weight_only", "torchscript",
-    "torchscript:method=script", "torchscript:optimize_for_inference=true", "torchscript:compile=true", "torchscript+autocast", "onnxruntime",
+    "torchscript:method=script", "torchscript:optimize_for_inference=true", "torchscript:compile=true", "onnxruntime",
     "onnxruntime:dynamic=true,optimization=basic", "onnxruntime:dynamic=true,opset=14", "aotinductor:dynamic=true",
+    "torchscript+autocast",
 ]  # fmt: skip
 INPUTS = {"*inputs": "(X, Y)", "**inputs": "{'x': X, 'y': Y}", "inputs": "X", "*inputs[0]": "[(X, Y), (Y, X)]"}
 PROGRAM = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -44,6 +45,14 @@ def _own_cache(tmp_path_factory):
 def environment():
     """Return a machine with two usable CPUs, a compiler and no accelerator."""
     return CPU
+
+
+@pytest.fixture
+def interruptible():
+    """Have interrupts raised: a job in the background of a shell is started deaf to them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

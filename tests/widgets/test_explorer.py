@@ -115,6 +115,7 @@ def test_wait_returns_at_once_when_nothing_runs():
     assert explore().wait().measurements == {}
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_of_wait_ends_the_study_and_leaves_the_explorer_ready(tell):
     tell(STORY, hold=True)
     explorer = explore("tiny_cnn", variants="compile")

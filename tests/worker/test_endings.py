@@ -118,15 +118,7 @@ def test_leaving_the_iteration_early_ends_everything(mark, private):
     assert list(private.glob("optkit-*")) == []
 
 
-@pytest.fixture
-def _interruptible():
-    """A job in the background of a shell is started deaf to interrupts; Python then raises none."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_collecting_returns_what_was_measured(mark, private, begun):
     study = study_of(starting(str(begun)))
     interrupted = when(begun.exists, lambda: os.kill(os.getpid(), signal.SIGINT))

@@ -118,7 +118,7 @@ class Session:
             why = "; its control flow depends on the value of a tensor" if "data-dependent" in said else ""
             raise UsageError(f"{engine.name} cannot export this model ({said}){why}.") from error
 
-    def do_prepare(self, folder: str | None) -> dict[str, Any]:
+    def do_prepare(self, folder: str | None = None) -> dict[str, Any]:
         """Let the engine make the callable, in the grad context of the first call."""
         variant = self.variant
         self.contexts.enter_context(CONTEXTS[variant.compiled_in or variant.grad]())

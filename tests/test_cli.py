@@ -102,17 +102,23 @@ def test_compare_prints_one_json_document_to_stdout_and_the_rest_to_stderr():
 
 @pytest.mark.worker
 def test_a_variant_that_fails_is_a_row_and_exit_code_1():
-    # Inductor refuses an option that it does not know.
-    done = run("compare", "tiny_cnn", "-v", "compile:options.no_such_option=true", "--budget", "10", "--json")
+    done = run("compare", "tiny_cnn", "-v", "torchscript:path=no_such.ts,trust=true", "--budget", "10", "--json")
     assert done.returncode == 1
     baseline, failed = json.loads(done.stdout)["rows"]
     assert baseline["status"] == "ok"
     assert failed["status"] == "failed"
     assert failed["failed_phase"] == "prepare"
-    assert "no_such_option" in failed["reason"]
+    assert "no_such.ts" in failed["reason"]
+
+
+def test_an_option_that_inductor_does_not_have_is_wrong_use():
+    done = run("compare", "tiny_cnn", "-v", "compile:options.no_such_option=true")
+    assert done.returncode == 2
+    assert "Inductor has no option 'no_such_option'" in done.stderr
 
 
 @pytest.mark.worker
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_with_what_was_measured_and_exit_code_130():
     command = [sys.executable, "-m", "optkit", "compare", "tiny_cnn", "-v", "compile:backend=aot_eager", "--json"]
     process = subprocess.Popen(

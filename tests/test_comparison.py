@@ -35,7 +35,7 @@ def whole():
 def test_folding_event_by_event_is_folding_all_at_once(told):
     growing = Comparison()
     for event in told:
-        growing.apply(event)
+        growing.fold(event)
     assert growing.to_json() == Comparison(told).to_json()
 
 

@@ -35,14 +35,25 @@ LEAVES = {
     "advice",
     "processor",
     "accelerators",
+    "building",
+    "script",
+    "patterns",
+    "own_code",
+    "lock",
+    "recipe_run",
+    "recipe_extras",
 }
-FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "comparison"}
+FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison"}
 PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
 PARENT_SIDE = {"worker.host", "worker.endings", "worker.frames"}
 CHILD_SIDE = {
     "worker.zygote",
     "worker.session",
     "worker.loading",
+    "worker.making",
+    "worker.applied",
+    "worker.keeping",
+    "worker.outputs",
     "worker.timing",
     "worker.checks",
     "worker.conversion",
@@ -53,11 +64,15 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
+AWAY = {"recipes", "verification"}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),
+    # The doors by which an answer is taken away; what they open is imported when they are used.
+    "measurement": LEAVES | FOLD | PICTURES | {"worker.applied"},
+    "comparison": LEAVES | FOLD | PICTURES | {"recipes"},
     **dict.fromkeys(PICTURES, LEAVES | FOLD | PICTURES),
     **dict.fromkeys(PARENT_SIDE, LEAVES | PARENT_SIDE),
     **dict.fromkeys(CHILD_SIDE, LEAVES | CHILD_SIDE | {"worker.frames", "tiny_models"}),
@@ -65,9 +80,14 @@ MAY_IMPORT = {
     "worker": set(),
     **dict.fromkeys(RUN, LEAVES | FOLD | PARENT_SIDE | RUN),
     "study": LEAVES | FOLD | {"scheduler", "estimate"},
-    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | {"study"}),
+    **dict.fromkeys(AWAY, LEAVES | FOLD | PARENT_SIDE | RUN | AWAY | {"study"}),
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | {"study", "verification"}),
 }
 TORCH_AT_TOP_LEVEL = {
+    "worker.making",
+    "worker.applied",
+    "worker.keeping",
+    "worker.outputs",
     "worker.session",
     "worker.loading",
     "worker.checks",

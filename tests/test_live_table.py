@@ -12,6 +12,7 @@ from optkit import live_table
 from optkit.comparison import Comparison
 from optkit.events import PhaseBegan
 from optkit.study import Plan
+from optkit.workload import Workload
 from stories import bring_up, ended, failed, finished, rounds, started, turn
 
 STORY = [
@@ -28,6 +29,7 @@ STORY = [
 
 class Told:
     plan = Plan(budget_s=10)
+    workload, variants = Workload("tiny_cnn"), ()
 
     def __iter__(self):
         yield from STORY

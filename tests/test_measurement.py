@@ -81,7 +81,7 @@ def test_preliminary_rounds_are_shown_meanwhile_and_never_among_the_samples():
     assert measurement.samples_s == []
     assert (row(measurement)["rounds"], row(measurement)["calls"]) == (None, None)
     for event in rounds(1, eager=2.0, compile=1.0):
-        comparison.apply(event)
+        comparison.fold(event)
     assert not measurement.preliminary
     assert measurement.speedup == pytest.approx(2.0)
     assert max(measurement.samples_s) < 0.0011
@@ -121,7 +121,7 @@ def test_the_interval_is_of_order_statistics_while_the_study_goes_on_and_then_bo
     comparison = study()
     measurement = comparison.measurements["compile"]
     assert measurement.interval(0.95) == stats.order_interval(measurement.ratios, 0.95)
-    comparison.apply(ended())
+    comparison.fold(ended())
     assert measurement.interval(0.95) == stats.bootstrap_interval(measurement.ratios, 0.95, 0)
 
 
@@ -157,7 +157,7 @@ def test_noise_between_the_twins_widens_the_margin_of_the_verdict():
     measurement = comparison.measurements["compile"]
     assert measurement.verdict is Verdict.INCONCLUSIVE  # nobody knows what no difference looks like here
     for number in range(1, 21):
-        comparison.apply(turn("eager", number, 2.2 if number % 2 else 1.8, twin=True))
+        comparison.fold(turn("eager", number, 2.2 if number % 2 else 1.8, twin=True))
     assert comparison.noise == pytest.approx(2.0 / 1.8 - 1)
     # Within what this machine makes of no difference; and on so noisy a machine nobody may call two things the same.
     assert measurement.verdict is Verdict.INCONCLUSIVE
@@ -328,7 +328,7 @@ def test_an_engine_that_this_process_does_not_know_is_asked_nothing():
 def test_both_baseline_workers_together_are_what_a_variant_is_compared_with():
     comparison = study(twin=False)
     for number in range(1, 21):
-        comparison.apply(turn("eager", number, 4.5, twin=True))
+        comparison.fold(turn("eager", number, 4.5, twin=True))
     assert comparison.measurements["compile"].speedup == pytest.approx(3.0)  # the root of 2 · 4.5
     assert comparison.baseline.twin.ratios[0] == pytest.approx(2.0 / 4.5, rel=0.02)  # A against A′ alone
     assert comparison.baseline.median_s == pytest.approx(2e-3)

@@ -12,8 +12,9 @@ from optkit.comparison import Comparison
 from optkit.errors import UsageError, VariantError, WorkloadError
 from optkit.events import StudyEnded, VariantFailed
 from optkit.study import Plan, Study, check_workload, collect, compare
+from optkit.variant import Variant
 from optkit.workload import Workload
-from stories import bring_up, started
+from stories import bring_up, ended, started
 
 
 @pytest.mark.parametrize("name", ["budget_s", "target", "compile_limit_s"])
@@ -101,9 +102,22 @@ def test_a_baseline_that_was_killed_is_a_result_and_not_an_error():
     check_workload(Comparison(story_of_a_baseline_that("first_call", raised=False)))
 
 
+class Telling:
+    """A study that tells a story."""
+
+    workload, variants = Workload("tiny_cnn"), [Variant.parse("compile")]
+
+    def __init__(self, events):
+        self.events = events
+
+    def __iter__(self):
+        return iter(self.events)
+
+
 def test_collect_tells_each_event_with_the_comparison_that_knows_it_already():
     told = []
-    collect(story_of_a_baseline_that("build", raised=False), lambda event, comparison: told.append((event, comparison)))
+    study = Telling(story_of_a_baseline_that("build", raised=False))
+    collect(study, lambda event, comparison: told.append((event, comparison)))
     assert [event for event, _ in told] == story_of_a_baseline_that("build", raised=False)
     assert told[-1][1].ended_because == "baseline_failed"
 
@@ -114,10 +128,17 @@ def test_an_interrupt_returns_what_was_measured_until_then():
         yield from bring_up("eager")
         raise KeyboardInterrupt
 
-    comparison = collect(interrupted())
+    comparison = collect(Telling(interrupted()))
     assert comparison.ended_because == "stopped"
     assert comparison.baseline.first_call_s == 0.5
     assert comparison.baseline.status == "stopped"
+
+
+def test_a_comparison_knows_what_was_measured_so_that_it_can_be_taken_away():
+    study = Telling([started("compile"), *bring_up("eager"), ended()])
+    comparison = collect(study)
+    assert comparison.origin == (study.workload, {"compile": study.variants[0]})
+    assert comparison.measurements["compile"].origin is comparison.origin
 
 
 def test_a_second_study_at_the_same_time_is_refused(monkeypatch):

@@ -288,7 +288,7 @@ def test_bars_are_as_long_as_their_times_and_say_their_total():
 def test_a_warm_start_is_a_thinner_bar_with_a_total_of_its_own():
     comparison = study()
     calls = (20_000_000, 2_000_000, 1_000_000)
-    comparison.apply(WarmStarted(at_s=99.0, variant="compile", build_s=0.2, prepare_s=0.01, durations_ns=calls))
+    comparison.fold(WarmStarted(at_s=99.0, variant="compile", build_s=0.2, prepare_s=0.01, durations_ns=calls))
     root = parsed(comparison, "startup")
     heights = {float(tall) for path in root.iter("path") for tall in re.findall(r"v([\d.]+)", path.get("d"))}
     assert heights == {6, 14}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optkit.study import Plan, Study, compare
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
+    from optkit.verification import Verification, verify
     from optkit.widgets import Explorer, LatencyPlot, VariantPicker, explore
     from optkit.workload import Workload
 
@@ -30,11 +31,13 @@ _HOMES = {
     "VariantError": "errors",
     "VariantPicker": "widgets",
     "Verdict": "verdicts",
+    "Verification": "verification",
     "WorkerError": "errors",
     "Workload": "workload",
     "WorkloadError": "errors",
     "compare": "study",
     "explore": "widgets",
+    "verify": "verification",
 }
 
 __version__ = "0.1.0"
@@ -52,11 +55,13 @@ __all__ = [
     "VariantError",
     "VariantPicker",
     "Verdict",
+    "Verification",
     "WorkerError",
     "Workload",
     "WorkloadError",
     "compare",
     "explore",
+    "verify",
 ]
 
 

@@ -1,11 +1,13 @@
-"""The command line: `optkit lab`, `optkit compare`, `optkit doctor`, `optkit variants`. Also ``python -m optkit``.
+"""The command line: `optkit lab`, `compare`, `verify`, `code`, `doctor`, `variants`. Also ``python -m optkit``.
 
 Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured), 2 wrong use, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +68,9 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
     budget: Annotated[float, typer.Option(help=BUDGET)] = 120.0,
     weights: Annotated[str | None, typer.Option(help="torchvision weights to download, e.g. DEFAULT.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A new folder for the recipe of the best variant: scripts, files, lock.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
     ] = False,
@@ -80,7 +85,41 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     comparison = show(study, to_stderr=as_json)
     if as_json:
         print(comparison.to_json())  # noqa: T201 - the one thing that goes to stdout
+    if recipe is not None and comparison.has_answer:
+        print(f"Recipe of {comparison.best()}: {comparison.save_recipe(recipe)}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(exit_code(comparison))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="What save_recipe, or compare --recipe, has written.")],
+    budget: Annotated[float, typer.Option(help="Seconds for measuring the speed-up again.")] = 60.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
+    ] = False,
+) -> None:
+    """Check a recipe in fresh processes and measure it again; exit code 1 where it does not hold."""
+    from optkit import verification
+    from optkit.live_table import show
+
+    found = verification.verify(folder, budget_s=budget, measure=lambda study: show(study, to_stderr=True))
+    print(json.dumps(found.to_json(), indent=2) if as_json else found)  # noqa: T201
+    raise typer.Exit(0 if found.holds else FAILED)
+
+
+@app.command()
+def code(
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    variant: Annotated[str, typer.Option("--variant", "-v", help="A variant, or a pattern's name.")] = "compile",
+    batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+) -> None:
+    """Print a script that runs a variant of a model, checks it and times it; nothing is measured here."""
+    from optkit.patterns import PATTERNS
+    from optkit.variant import Variant
+    from optkit.workload import Workload
+
+    chosen = PATTERNS[variant] if variant in PATTERNS else Variant.parse(variant)
+    print(chosen.code(Workload(model, batch_size=batch_size)), end="")  # noqa: T201
 
 
 @app.command()

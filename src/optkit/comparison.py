@@ -27,6 +27,7 @@ from optkit.events import (
 )
 from optkit.measurement import Measurement
 from optkit.rows import COLUMNS, finite, ranked, row
+from optkit.takeaway import Origin
 from optkit.timings import round_medians
 from optkit.variant import Variant
 from optkit.verdicts import Verdict, decide
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from optkit.events import EndReason
+    from optkit.workload import Workload
 
 SCHEMA = 1
 
@@ -57,6 +59,9 @@ class Comparison:
     ----------
     events
         The events so far; more can follow through `apply`.
+    workload, variants
+        What was measured, where this process has it: `apply` and `save_recipe` need the model's inputs, and callables
+        that a variant's text only names.
 
     Attributes
     ----------
@@ -72,7 +77,9 @@ class Comparison:
         What is known of the machine, and how busy it was each time that was looked at.
     """
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(
+        self, events: Iterable[Event] = (), *, workload: Workload | None = None, variants: Iterable[Variant] = ()
+    ) -> None:
         self.measurements: dict[str, Measurement] = {}
         self.started: StudyStarted | None = None
         self.ended_because: EndReason | None = None
@@ -80,11 +87,57 @@ class Comparison:
         self.elapsed_s = 0.0
         self.surroundings = Surroundings()
         self.readings: list[MachineRead] = []
+        self.origin = None if workload is None else Origin(workload, {str(one): one for one in variants})
         self._twin = Measurement("twin")
         for event in events:
-            self.apply(event)
+            self.fold(event)
 
-    def apply(self, event: Event) -> None:
+    def apply(self, model: Any, inputs: Any = None) -> Any:
+        """Return the fast callable: `model` as the best variant calls it, in this process.
+
+        An event in place of a model is taken in: a comparison is a fold, and `fold` is another name for that.
+
+        Parameters
+        ----------
+        model, inputs
+            See `Measurement.apply`.
+        """
+        if isinstance(model, Event):
+            return self.fold(model)
+        return self.best().apply(model, inputs)
+
+    def save_recipe(
+        self, folder: str | Path, variant: Variant | str | None = None, *, workload: Workload | None = None
+    ) -> Path:
+        """Write all that running a variant elsewhere needs to a new folder, which proves itself: `optkit verify`.
+
+        The folder holds a script that loads, checks and times, a skeleton of a server, a notebook, a lock of the
+        versions, the file that was exported or the compile cache, and the model with its inputs. It can be moved.
+
+        Parameters
+        ----------
+        folder
+            Where to write; it must not exist, or be empty.
+        variant
+            Which of those that were measured, or the name of a pattern (`optkit.patterns.PATTERNS`); None: the best.
+        workload
+            What was measured, where this process does not have it any more: a comparison that was read from a file.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        UsageError
+            If the variant was not measured, failed, or gave other outputs than eager; or the folder is not empty.
+        """
+        from optkit import recipes
+
+        return recipes.save(self, Path(folder), variant, workload)
+
+    def fold(self, event: Event) -> None:
         """Take in one more event."""
         self.elapsed_s = event.at_s
         if isinstance(event, StudyStarted):
@@ -93,7 +146,7 @@ class Comparison:
             self._end(event)
         elif isinstance(event, MachineRead):
             self.readings = [*self.readings, event]
-            self.surroundings.apply(event)
+            self.surroundings.fold(event)
         elif isinstance(event, WorkCounted):
             self.surroundings.work = event
         elif isinstance(event, RatesMeasured):
@@ -105,7 +158,7 @@ class Comparison:
                 self.surroundings.learn(event)
             target = self._twin if event.twin else self.measurements.get(event.variant)
             if target is not None:
-                target.apply(event)
+                target.fold(event)
 
     def _begin(self, event: StudyStarted) -> None:
         self.started = event
@@ -116,6 +169,7 @@ class Comparison:
         baseline = self.measurements[event.baseline]
         for measurement in self.measurements.values():
             measurement.baseline = baseline
+            measurement.origin, measurement.workload = self.origin, event.workload
         self._twin = Measurement(event.baseline, seed, baseline=baseline, surroundings=around)
         baseline.twin = self._twin
 
@@ -242,7 +296,7 @@ class Comparison:
                 raise
             return f"# {chosen} uses a Python callable of yours; see its Variant for the settings."
         workload = self.started.workload if self.started else {}
-        return known.code(setup=workload["code"], method=workload["call"], inputs=workload["inputs_code"])
+        return known.snippet(setup=workload["code"], method=workload["call"], inputs=workload["inputs_code"])
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a variant with the columns of `to_frame`, in the order of the study."""

@@ -91,7 +91,7 @@ class Surroundings:
         elif event.phase == "probe" and event.details.get("of") == "machine":
             self.probe_s = event.seconds
 
-    def apply(self, event: MachineRead) -> None:
+    def fold(self, event: MachineRead) -> None:
         """Take in one more reading: each counts for the time since the one before."""
         passed, self._last_s = event.at_s - self._last_s, event.at_s
         if event.others_cpus is not None and passed > 0:

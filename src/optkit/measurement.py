@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from optkit import bill, doubts, page, stats
+from optkit import bill, doubts, page, stats, takeaway
 from optkit.doubts import Surroundings
 from optkit.events import (
     Checked,
@@ -25,10 +25,13 @@ from optkit.events import (
 )
 from optkit.timings import Timings
 from optkit.verdicts import PASSING, Doubt, Verdict, decide
+from optkit.workload import Workload
 
 if TYPE_CHECKING:
     from optkit.cost import BreakEven, Startup
     from optkit.events import EndReason, VariantEvent
+    from optkit.takeaway import Origin
+    from optkit.worker.applied import Applied
 
 Status = Literal["waiting", "running", "ok", "failed", "stopped", "skipped"]
 
@@ -65,6 +68,8 @@ class Measurement(Timings):
         What ended its rounds.
     surroundings
         What is known of study and machine.
+    workload, origin
+        The record of what was measured, and the thing itself where this process has it.
     """
 
     status: Status = "waiting"
@@ -89,6 +94,8 @@ class Measurement(Timings):
     baseline: Measurement | None = field(default=None, repr=False)
     twin: Measurement | None = field(default=None, repr=False)
     surroundings: Surroundings = field(default_factory=Surroundings, repr=False)
+    workload: dict[str, Any] = field(default_factory=dict, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.variant
@@ -96,7 +103,37 @@ class Measurement(Timings):
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return page.measurement(self)
 
-    def apply(self, event: VariantEvent) -> None:
+    def apply(self, model: Any, inputs: Any = None) -> Applied:
+        """Return the fast callable: `model` as this variant calls it, in this process, which has torch already.
+
+        Calls enter the variant's contexts and bring inputs into its precision and layout. As in the study, the first
+        call compiles. What is exported is exported now; that takes as long as it did in the study.
+
+        Parameters
+        ----------
+        model
+            The module, or a function without arguments that builds it. A module is put in eval mode (in training mode
+            for ``+train``), and copied where the variant casts or quantizes it. ``+threads`` and ``freezing`` are
+            settings of torch for the whole process, and stay.
+        inputs
+            Inputs such as `optkit.Workload` takes, for what exports with an example; None: those that were measured.
+
+        Raises
+        ------
+        UsageError
+            If the variant failed, gave other outputs than eager, or needs inputs and there are none.
+        """
+        from optkit.worker import applied
+
+        variant = takeaway.usable(self)
+        method = self.workload.get("call", "forward")
+        if inputs is None:
+            workload = takeaway.workload_of(self.origin, self.workload)
+        else:
+            workload = Workload(model, inputs, call=method)
+        return applied.apply(variant, workload, method, model)
+
+    def fold(self, event: VariantEvent) -> None:
         """Take in one more fact."""
         match event:
             case PhaseBegan():

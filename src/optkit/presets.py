@@ -8,6 +8,7 @@ from optkit import advice
 from optkit.engines import Engine
 from optkit.engines.inductor_settings import modes
 from optkit.errors import VariantError
+from optkit.patterns import PATTERNS
 from optkit.variant import PRESET_NAMES, Variant
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ PRESETS: dict[str, tuple[str, Any]] = {
         lambda _: ["torchscript", "torchscript:optimize_for_inference=true", "onnxruntime", "aotinductor"],
     ),
     "guide": ("the rows of the well-known ResNet-50 table, and on a GPU CUDA graphs", _guide),
+    "patterns": (
+        "the four deployment patterns of guides, as they are written and as they work today",
+        lambda _: [str(way) for one in PATTERNS.values() for way in (one.guide, one.variant)],
+    ),
 }
 assert (*PRESETS, "all") == PRESET_NAMES
 

@@ -24,7 +24,8 @@ from optkit.verdicts import FEWEST_DECIDING_ROUNDS, Verdict
 from optkit.worker.endings import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
+    from pathlib import Path
 
     from optkit.environment import Environment
     from optkit.events import EndReason, Event, Phase
@@ -53,6 +54,7 @@ class Run:
         variants: list[Variant],
         plan: Plan,
         environment: Environment,
+        exported: Mapping[str, Path] | None = None,
     ) -> None:
         self.workload = workload
         self.plan = plan
@@ -61,7 +63,7 @@ class Run:
         self.comparison = Comparison()
         self.baseline = Member(BASELINE)
         self.twin = Member(BASELINE, twin=True)
-        self.members = [self.baseline, *(Member(variant) for variant in variants)]
+        self.members = [self.baseline, *(Member(one, artifact=(exported or {}).get(str(one))) for one in variants)]
         self.crew = Crew(workload, plan, environment, self.device, len(self.members))
         self._monitor = Monitor()
         self._random = random.Random(plan.seed)  # noqa: S311 - the order of turns is no secret
@@ -89,7 +91,7 @@ class Run:
         """Yield every event of the run, in the order they happen."""
         with closing(self._all()) as events:  # whoever leaves early ends the workers now, not at a later collection
             for event in events:
-                self.comparison.apply(event)
+                self.comparison.fold(event)
                 yield event
 
     def _all(self) -> Generator[Event, None, None]:

@@ -18,7 +18,8 @@ from optkit.variant import BASELINE
 from optkit.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from optkit.estimate import Estimate
     from optkit.events import Event
@@ -102,6 +103,8 @@ class Study:
         Variants in any form: `Variant`, its text, engine settings, the name of a preset, or several of those.
     plan
         How long and how finely.
+    exported
+        Folders in which an earlier worker has exported variants, by their text; these are loaded, not exported anew.
     plan_fields
         Fields of `Plan` in place of a plan, e.g. ``budget_s=60``.
 
@@ -116,6 +119,8 @@ class Study:
         workload: Workload | str,
         variants: VariantLike | Iterable[VariantLike] = "recommended",
         plan: Plan | None = None,
+        *,
+        exported: Mapping[str, Path] | None = None,
         **plan_fields: Any,
     ) -> None:
         if not isinstance(workload, Workload | str):
@@ -125,6 +130,7 @@ class Study:
         self.environment = environment.detect()
         here = self.environment.placed(self.workload.place(self.environment))
         self.variants: list[Variant] = [v for v in resolve(variants, here) if v != BASELINE]
+        self.exported = dict(exported or {})
         self._stopping = threading.Event()
         self._run: Run | None = None
 
@@ -144,7 +150,7 @@ class Study:
             _ONE_AT_A_TIME.release()
 
     def _measure(self) -> Iterator[Event]:
-        run = self._run = Run(self.workload, self.variants, self.plan, self.environment)
+        run = self._run = Run(self.workload, self.variants, self.plan, self.environment, self.exported)
         if self._stopping.is_set():
             run.host.stop()
         try:
@@ -207,15 +213,15 @@ def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = Non
     WorkloadError
         If the model does not run with its inputs, not even as it is.
     """
-    comparison = Comparison()
+    comparison = Comparison(workload=study.workload, variants=study.variants)
     try:
         for event in study:
-            comparison.apply(event)
+            comparison.fold(event)
             if seen is not None:
                 seen(event, comparison)
     except KeyboardInterrupt:
         elapsed_s = time.time() - comparison.started.time_unix_s if comparison.started else 0.0
-        comparison.apply(StudyEnded(at_s=elapsed_s, because="stopped"))
+        comparison.fold(StudyEnded(at_s=elapsed_s, because="stopped"))
     check_workload(comparison)
     return comparison
 

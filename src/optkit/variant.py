@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from optkit import text, variant_code
+from optkit import script, text, variant_code
 from optkit.engines import ENGINES, Compile, Eager, Engine
 from optkit.errors import VariantError
 from optkit.html_table import html_table
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optkit.environment import Environment
+    from optkit.workload import Workload
 
 Grad = Literal["inference_mode", "no_grad", "grad"]
 GRADS: tuple[str, ...] = get_args(Grad)
@@ -30,7 +31,11 @@ DTYPES = ("bfloat16", "float16")
 LAYOUTS = ("channels_last",)
 QUANTIZATIONS = ("int8", "int8_weight_only")
 FALLBACKS = ("eager",)
-PRESET_NAMES = ("recommended", "backends", "modes", "contexts", "precision", "threads", "exports", "guide", "all")
+# fmt: off
+PRESET_NAMES = (
+    "recommended", "backends", "modes", "contexts", "precision", "threads", "exports", "guide", "patterns", "all",
+)
+# fmt: on
 """Names that `optkit.presets` gives meaning to; here so that a slip can be told from an engine's name."""
 MODIFIERS = (
     "no_grad, grad, train, channels_last, bfloat16, float16, autocast, autocast=DTYPE, int8, int8_weight_only, "
@@ -206,8 +211,21 @@ class Variant:
             )
         return self.engine.blocked(environment)
 
-    def code(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
-        """Return Python that runs ``model`` as this variant does, for users to copy.
+    def code(self, workload: Workload | None = None) -> str:
+        """Return Python for users to copy.
+
+        Parameters
+        ----------
+        workload
+            What to run: the code is then a script that stands alone. It builds the model and its inputs, optimizes,
+            checks the outputs against eager's and times both, with ``python -c`` and from any folder. Of a model of the
+            user's own, optkit looks for the call that builds it, and tries that out without allocating memory. None:
+            the lines that run the variables ``model`` and ``inputs`` this way.
+        """
+        return self.snippet() if workload is None else script.write(self, workload.subject())
+
+    def snippet(self, *, setup: str = "model.eval()", method: str = "forward", inputs: str = "*inputs") -> str:
+        """Return the lines that run ``model`` as this variant does.
 
         Parameters
         ----------
@@ -222,11 +240,9 @@ class Variant:
         lines = ["import torch", setup, *(["model.train()"] if self.train else []), ""]
         if self.threads is not None:
             lines.append(f"torch.set_num_threads({self.threads})")
-        lines += [*variant_code.conversion(self, inputs), *self._engine_code(method, inputs)]
+        lines += variant_code.conversion(self, inputs)
+        lines += self.engine.code("model", method, inputs, context=variant_code.exporting(self))
         return "\n".join([*lines, *variant_code.call(self, method, inputs)])
-
-    def _engine_code(self, method: str, inputs: str) -> list[str]:
-        return self.engine.code("model", method, inputs, context=variant_code.exporting(self))
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {

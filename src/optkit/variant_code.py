@@ -15,6 +15,17 @@ CONFIGS = {"int8": "Int8DynamicActivationInt8WeightConfig", "int8_weight_only": 
 
 def conversion(variant: Variant, inputs: str) -> list[str]:
     """Return the lines that change model and inputs; `inputs` is how a call takes them, e.g. ``"*inputs"``."""
+    lines = model_conversion(variant)
+    if not (function := converting(variant)):
+        return lines
+    name = inputs.lstrip("*")
+    many = f"{{key: converted(value) for key, value in {name}.items()}}"
+    made = many if inputs.startswith("**") else f"tuple(map(converted, {name}))"
+    return [*lines, *function, f"{name} = {made if inputs.startswith('*') else f'converted({name})'}"]
+
+
+def model_conversion(variant: Variant) -> list[str]:
+    """Return the lines that change the model."""
     lines = []
     if variant.dtype is not None:
         lines += [f"model = model.to(torch.{variant.dtype})"]
@@ -27,24 +38,26 @@ def conversion(variant: Variant, inputs: str) -> list[str]:
         ]
     if variant.autocast is not None:
         lines += ["device = next(model.parameters()).device.type"]
+    return lines
+
+
+def converting(variant: Variant) -> list[str]:
+    """Return the lines that define ``converted``, which changes one input; none where inputs stay as they are."""
     if variant.dtype is None and variant.memory_format is None:
-        return lines
-    lines += ["def converted(value):", "    if not torch.is_tensor(value):", "        return value"]
+        return []
+    lines = ["def converted(value):", "    if not torch.is_tensor(value):", "        return value"]
     if variant.dtype is not None:
         lines += ["    if value.is_floating_point():", f"        value = value.to(torch.{variant.dtype})"]
     if variant.memory_format is not None:
         lines += ["    if value.dim() == 4:", f"        value = value.to(memory_format=torch.{variant.memory_format})"]
-    name = inputs.lstrip("*")
-    many = f"{{key: converted(value) for key, value in {name}.items()}}"
-    made = many if inputs.startswith("**") else f"tuple(map(converted, {name}))"
-    return [*lines, "    return value", f"{name} = {made if inputs.startswith('*') else f'converted({name})'}"]
+    return [*lines, "    return value"]
 
 
 def exporting(variant: Variant) -> str:
     """Return the contexts in which the model is exported: a trace must see what autocast does."""
     if variant.autocast is None:
         return NO_GRAD
-    return f"{NO_GRAD}, {_autocast(variant, 'cache_enabled=False')}"
+    return f"{NO_GRAD}, {autocast(variant, 'cache_enabled=False')}"
 
 
 def call(variant: Variant, method: str, inputs: str) -> list[str]:
@@ -69,10 +82,11 @@ def call(variant: Variant, method: str, inputs: str) -> list[str]:
 def _under(variant: Variant, grad: str, lines: list[str]) -> list[str]:
     contexts = [] if grad == "grad" and not variant.compiled_in else [CONTEXTS[grad]]
     if variant.autocast is not None and not variant.engine.runs_file:
-        contexts.append(_autocast(variant))
+        contexts.append(autocast(variant))
     return [f"with {', '.join(contexts)}:", *(f"    {one}" for one in lines)] if contexts else lines
 
 
-def _autocast(variant: Variant, *more: str) -> str:
+def autocast(variant: Variant, *more: str) -> str:
+    """Return the expression that enters autocast; `more` are further arguments."""
     dtype = () if variant.autocast is True else (f"dtype=torch.{variant.autocast}",)
     return f"torch.autocast({', '.join(['device', *dtype, *more])})"

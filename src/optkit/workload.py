@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import zoo
+from optkit import building, environment, zoo
 from optkit.errors import WorkloadError
+from optkit.script import Subject
 from optkit.zoo import torchvision_models
 
 if TYPE_CHECKING:
@@ -147,43 +148,49 @@ class Workload:
             "call": self.call,
             "weights": self.weights,
             "evaluate": None if self.evaluate is None else getattr(self.evaluate, "__name__", "evaluate"),
-            "code": self._model_code(),
+            "code": self._setup(),
             "inputs_code": self._inputs_code,
         }
 
-    def code(self, variant: Variant) -> str:
-        """Return Python that runs the model as the variant does, for users to copy."""
-        return variant.code(setup=self._model_code(), method=self.call, inputs=self._inputs_code)
+    def snippet(self, variant: Variant) -> str:
+        """Return the lines that run the model as the variant does, for users to copy; see `Variant.snippet`."""
+        return variant.snippet(setup=self._setup(), method=self.call, inputs=self._inputs_code)
+
+    def subject(self) -> Subject:
+        """Return what a script needs that stands alone; see `Variant.code`."""
+        lines = ["torch.manual_seed(0)", *self.model_code(), *self._inputs_lines()]
+        device = self.place(environment.detect())
+        return Subject(self.name, lines, self.call, self._inputs_code.replace("inputs[0]", "inputs"), device)
+
+    @property
+    def has_keywords(self) -> bool:
+        """Whether inputs are given by keyword."""
+        return self._inputs_code.startswith("**")
+
+    def model_code(self) -> list[str]:
+        """Return lines that define the model, with torch imported."""
+        return zoo.model_code(self.model, self.weights) if self.is_zoo else building.model(self.model).lines
+
+    def _inputs_lines(self) -> list[str]:
+        """Return lines that define inputs like the first batch."""
+        if self.batches is None:
+            return zoo.inputs_code(self.model, self.batch_size, self.shape, self.weights)
+        args, kwargs = self.batches[0]
+        note = [] if self.batch_count == 1 else [f"# the first of your {self.batch_count} batches"]
+        is_single = not self._inputs_code.startswith("*")
+        return [*note, *building.inputs(args[0] if is_single else kwargs or args).lines]
 
     @property
     def batch_count(self) -> int:
         """How many batches are visited in turn."""
         return len(self.batches) if self.batches else 1
 
-    def _model_code(self) -> str:
-        """Return lines that make ``model`` ready, to stand before a variant's code."""
+    def _setup(self) -> str:
+        """Return lines that make ``model`` ready, to stand before a variant's snippet."""
         if not self.is_zoo:
             return "model.eval()"
-        if self.model in zoo.TINY:
-            names = "_, inputs" if self.model == "tiny_transformer" else "inputs, _"
-            lines = [
-                "from optkit.tiny_models import MODELS, example_inputs",
-                f"model = MODELS[{self.model!r}]().eval()",
-                f"{names} = example_inputs({self.model!r}, {self.batch_size}, {self.shape})",
-            ]
-        else:
-            weights = f"weights={self.weights!r}" if self.weights else ""
-            lines = [
-                "from optkit.workload import torchvision_models",
-                f"model = torchvision_models().{self.model}({weights}).eval()",
-            ]
-            if self.shape is not None:
-                lines.append(f"inputs = (torch.randn{(self.batch_size, *self.shape)},)")
-        if self.batches is not None or (self.weights and self.shape is None):
-            return "\n".join(
-                [*lines[:2], "# inputs: as you gave them, or images that are prepared as the weights expect"]
-            )
-        return "\n".join(lines)
+        lines = [*self.model_code(), "model.eval()"]
+        return "\n".join([*lines, *(self._inputs_lines() if self.batches is None else ["# inputs: as you gave them"])])
 
     def pack(self, folder: Path) -> dict[str, Any]:
         """Write what a worker needs to build the model into `folder`, and return the rest as a JSON object.
@@ -225,6 +232,51 @@ class Workload:
 
     def __repr__(self) -> str:
         return f"<Workload {self.name}>"
+
+
+class KeptWorkload(Workload):
+    """What another process packed: workers read it, this process does not.
+
+    Parameters
+    ----------
+    record
+        What `Workload.describe` said of it.
+    payload
+        The file that `Workload.pack` wrote.
+    by_torch
+        Whether that was written by `torch.save`.
+    """
+
+    def __init__(self, record: Mapping[str, Any], payload: Path, *, by_torch: bool) -> None:
+        self._record, self._payload, self._by_torch = dict(record), payload, by_torch
+        self.model = record["model"]
+        self.is_zoo = record["source"] == "zoo"
+        self.batches, self.evaluate = None, None
+        self.batch_size, self.shape = record["batch_size"] or 1, record["shape"]
+        self.device, self.call, self.weights = record["device"], record["call"], record["weights"]
+        self._inputs_code = record["inputs_code"]
+
+    @property
+    def batch_count(self) -> int:
+        """How many batches are visited in turn."""
+        return int(self._record["batches"])
+
+    def describe(self, environment: Environment) -> dict[str, Any]:
+        """Return the record."""
+        return self._record | {"device": self.place(environment)}
+
+    def pack(self, folder: Path) -> dict[str, Any]:
+        """Return what a worker needs; it is packed already."""
+        del folder
+        return {
+            "model": self.model if self.is_zoo else None,
+            "batch_size": self.batch_size,
+            "shape": self.shape,
+            "weights": self.weights,
+            "call": self.call,
+            "payload": str(self._payload),
+            "payload_by_torch": self._by_torch,
+        }
 
 
 def _dump(payload: Any, path: Path) -> None:

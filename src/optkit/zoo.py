@@ -58,6 +58,33 @@ def default_shape(name: str) -> tuple[int, ...]:
     return _TINY_SHAPES.get(name) or _SHAPES.get(name, _USUAL_SHAPE)
 
 
+def model_code(name: str, weights: str | None) -> list[str]:
+    """Return the lines that define ``model``, for users to copy."""
+    if name in TINY:
+        return ["from optkit.tiny_models import MODELS", f"model = MODELS[{name!r}]()"]
+    given = f", weights={weights!r}" if weights else ""
+    return [
+        "from optkit.workload import torchvision_models",
+        f"model = torchvision_models().get_model({name!r}{given})",
+    ]
+
+
+def inputs_code(name: str, batch_size: int, shape: tuple[int, ...] | None, weights: str | None) -> list[str]:
+    """Return the lines that define ``inputs``; without a shape, trained weights know the size of their images."""
+    if name in TINY:
+        names = "_, inputs" if name == "tiny_transformer" else "inputs, _"
+        return [
+            "from optkit.tiny_models import example_inputs",
+            f"{names} = example_inputs({name!r}, {batch_size}, {shape})",
+        ]
+    if shape is not None:
+        return [f"inputs = (torch.randn{(batch_size, *shape)},)"]
+    return [
+        f"size = torchvision_models().get_model_weights({name!r})[{weights!r}].transforms().crop_size * 2",
+        f"inputs = (torch.randn({batch_size}, 3, *size),)  # an image that is prepared as the weights expect is better",
+    ]
+
+
 def torchvision_models() -> ModuleType:
     """Return `torchvision.models`, also where torchvision was built for another build of torch.
 

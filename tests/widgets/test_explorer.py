@@ -23,6 +23,8 @@ from stories import bring_up, ended, failed, finished, rounds, started
 class Told:
     """A study that tells a story; `stop` ends it, as a real one does."""
 
+    workload, variants = Workload("tiny_cnn"), ()
+
     def __init__(self, events, *, hold=False):
         self.events, self.hold = events, hold
         self.stopped = threading.Event()

@@ -65,7 +65,7 @@ def test_an_unknown_variant_is_refused():
 def test_every_preset_has_a_label_of_its_own():
     labels = [one["label"] for one in VariantList("compile")._presets]
     assert labels[:2] == ["Recommended here", "Backends"]
-    assert labels[-4:] == ["Precision", "Threads", "Exports", "The guide's table"]
+    assert labels[-4:] == ["Threads", "Exports", "The guide's table", "Deployment patterns"]
 
 
 def test_what_is_recommended_says_why_also_when_others_are_removed_and_added(monkeypatch, environment):

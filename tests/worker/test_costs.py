@@ -161,7 +161,7 @@ def test_a_variant_that_takes_too_long_is_skipped_and_the_others_are_measured():
     slow = "compile:backend=slowly()"
     comparison, begin = optkit.Comparison(), time.monotonic()
     for event in study:
-        comparison.apply(event)
+        comparison.fold(event)
         if isinstance(event, PhaseBegan) and event.phase == "first_call" and event.variant == slow:
             threading.Timer(0.5, study.skip, [slow]).start()
         assert not isinstance(event, VariantSkipped) or event.variant == slow

@@ -122,7 +122,7 @@ def comparison(mark, private, patch, tmp_path_factory):
     folded = Comparison()
     workers = {}
     for event in study:
-        folded.apply(event)
+        folded.fold(event)
         if isinstance(event, PhaseBegan):
             workers.setdefault((event.variant, event.twin), study._run.host.workers[-1:])
             if event.variant.endswith(f"_in_{event.phase}()") and event.round_number in (None, 1):

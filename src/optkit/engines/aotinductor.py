@@ -89,6 +89,11 @@ class AotInductor(Engine):
             return "AOTInductor needs Python's headers and there are none; install python3-dev."
         return None
 
+    @property
+    def artifact_name(self) -> str | None:
+        """A package, where it exports one."""
+        return FILE if self.exports else None
+
     def check_file(self) -> None:
         """Look at the checksums: torch does not."""
         if self.path is not None:
@@ -126,14 +131,12 @@ class AotInductor(Engine):
 
     def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that make the package and load it."""
-        checks = ["import os", f'os.environ["{CHECKS}"] = "1"  # refuse inputs of another shape or dtype']
-        load = "fast = torch._inductor.aoti_load_package({!r})"
         if self.path is not None:
-            return ["import torch._inductor", *checks, load.format(self.path)]
+            return self.loading_code(repr(self.path), method, {})
         name = inputs.lstrip("*")
         given = f"(), {name}" if inputs.startswith("**") else name if inputs.startswith("*") else f"({name},)"
         lines, module = exported.module_code(model, method)
-        lines, arguments = ["import torch._inductor", *checks, *lines], [module, given]
+        arguments = [module, given]
         if self.dynamic:
             lines.append(_shapes_code(inputs))
             arguments.append("dynamic_shapes=shapes")
@@ -141,7 +144,17 @@ class AotInductor(Engine):
         last = f", inductor_configs={configs!r}" if configs else ""
         lines += [f"with {context}:", f"    program = torch.export.export({', '.join(arguments)})"]
         lines.append(f'    torch._inductor.aoti_compile_and_package(program, package_path="{FILE}"{last})')
-        return [*lines, load.format(FILE)]
+        return ["import torch._inductor", *lines, *self.loading_code(repr(FILE), method, {})]
+
+    def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
+        """Return the lines that load the package."""
+        del method, facts
+        return [
+            "import os",
+            "import torch._inductor",
+            f'os.environ["{CHECKS}"] = "1"  # refuse inputs of another shape or dtype',
+            f"fast = torch._inductor.aoti_load_package({file})",
+        ]
 
 
 def _shapes_code(inputs: str) -> str:

@@ -132,6 +132,26 @@ class Engine(ABC):
             Where `export` has written; None where it was not called.
         """
 
+    @property
+    def artifact_name(self) -> str | None:
+        """Name of the file that `export` writes, which holds the model; None where it writes none."""
+        return None
+
+    def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
+        """Return the lines that make ``fast`` of the file that `export` wrote; only where `exports`.
+
+        Parameters
+        ----------
+        file
+            The expression that is the path of the file, a string.
+        method
+            Name of the method that was exported.
+        facts
+            What the engine found out while it exported; see `LoadedModel.facts`.
+        """
+        del file, method, facts
+        raise AssertionError(f"{self.name} exports nothing")
+
     @abstractmethod
     def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that make a callable named ``fast``, for users to copy.

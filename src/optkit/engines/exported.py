@@ -166,6 +166,34 @@ def rebuilt(tensors: list[Any], structure: tuple[Any, list[bool]]) -> Any:
     return pytree.tree_unflatten([next(following) if is_there else None for is_there in present], spec)
 
 
+def written(spec: Any, present: list[bool], name: str) -> str:
+    """Return the expression that puts outputs together again from the list `name`; see `rebuilt`.
+
+    What is no tuple, list or dict is a type of somebody's: the list itself is returned then.
+    """
+    from torch.utils import _pytree as pytree
+
+    numbers = iter(range(len(present)))
+    places = [f"{name}[{next(numbers)}]" if is_there else "None" for is_there in present]
+
+    def one(value: Any) -> str | None:
+        if isinstance(value, str):
+            return value
+        if type(value) is dict and all(isinstance(key, str | int) for key in value):
+            parts = [(f"{key!r}: ", one(part)) for key, part in value.items()]
+            opening, closing = "{", "}"
+        elif type(value) in (list, tuple):
+            parts = [("", one(part)) for part in value]
+            opening, closing = ("[", "]") if type(value) is list else ("(", ",)" if len(value) == 1 else ")")
+        else:
+            return None
+        if any(part is None for _, part in parts):
+            return None
+        return f"{opening}{', '.join(f'{key}{part}' for key, part in parts)}{closing}"
+
+    return one(pytree.tree_unflatten(places, spec)) or name
+
+
 def _names(loaded: LoadedModel, count: int) -> list[str]:
     """Return a name for each tensor that goes in: those of the parameters, where each is one tensor."""
     import torch

@@ -41,6 +41,10 @@ def write(loaded: LoadedModel, folder: Path, *, opset: int | None, dynamic: bool
             _by_newer(model, tensors, path, told, dynamic=dynamic)
     onnx.checker.check_model(str(path))
     (folder / STRUCTURE).write_bytes(cloudpickle.dumps((trial.structure, names, model.template)))
+    spec, present = trial.structure
+    loaded.facts["signature"] = {
+        "names": names, "keywords": model.template[3], "outputs": exported.written(spec, present, "outputs")
+    }  # fmt: skip
     domains = {one.domain: one.version for one in onnx.load(str(path), load_external_data=False).opset_import}
     return domains.get("", domains.get("ai.onnx"))
 
@@ -100,10 +104,10 @@ def code(model: str, method: str, inputs: str, *, opset: int | None, dynamic: bo
         "    def forward(self, *tensors):",
         "        filled = {**given, **dict(zip(keys, tensors))}",
         f"        return {target}({passed})",
-        "tensors = tuple(given[key] for key in keys)",
+        "examples = tuple(given[key] for key in keys)",
     ]
     names = "input_names=[f'input_{key}' for key in keys]"
-    arguments = ["Flat().eval()", "tensors", repr(FILE), names, "verbose=False"]
+    arguments = ["Flat().eval()", "examples", repr(FILE), names, "verbose=False"]
     if opset is not None:
         arguments.append(f"opset_version={opset}")
     if is_older(opset):
@@ -112,7 +116,7 @@ def code(model: str, method: str, inputs: str, *, opset: int | None, dynamic: bo
     if dynamic and is_older(opset):
         arguments.append("dynamic_axes={f'input_{key}': {0: 'batch'} for key in keys}")
     elif dynamic:
-        lines.append("shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in tensors)  # give a batch of at least two")
+        lines.append("shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in examples)  # give a batch of at least two")
         arguments.append("dynamic_shapes={'tensors': shapes}")
     return [*lines, f"with {context}:", f"    torch.onnx.export({', '.join(arguments)})"]
 

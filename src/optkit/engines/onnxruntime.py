@@ -90,6 +90,11 @@ class OnnxRuntime(Engine):
             return "optkit runs ONNX Runtime on the CPU only; give device='cpu'."
         return None
 
+    @property
+    def artifact_name(self) -> str | None:
+        """The ONNX file, where it exports one."""
+        return FILE if self.exports else None
+
     def check_file(self) -> None:
         """See that it is there, and no file of torch's."""
         if self.path is not None:
@@ -153,26 +158,43 @@ class OnnxRuntime(Engine):
     def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that export the model and make a function of the session."""
         if self.path is None:
-            file, feed = FILE, "{f'input_{key}': tensor.numpy() for key, tensor in zip(keys, tensors)}"
+            feed = "{f'input_{key}': tensor.numpy() for key, tensor in zip(keys, tensors)}"
             lines = onnx_export.code(model, method, inputs, opset=self.opset, dynamic=self.dynamic, context=context)
         else:
-            file, feed = self.path, "{one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), tensors)}"
+            feed = "{one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), tensors)}"
             lines = onnx_export.given_code(inputs)
-        options = self._options_code()
-        providers = f"providers=[{self.provider or CPU_PROVIDER!r}]"
-        made = f"session = onnxruntime.InferenceSession({file!r}, options, {providers})"
         return [
-            "import onnxruntime",
             *lines,
-            *options,
-            made,
-            "wanted = [one.name for one in session.get_inputs()]  # what nothing reads may be gone",
+            *self._session_code(repr(FILE if self.path is None else self.path)),
             "def fast(*args, **kwargs):  # returns the outputs as a list",
             "    given = {**dict(enumerate(args)), **kwargs}",
             "    tensors = [given[key] for key in keys]",
             f"    feed = {feed}",
             "    arrays = session.run(None, {name: feed[name] for name in wanted})",
             "    return [torch.from_numpy(array) for array in arrays]",
+        ]
+
+    def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
+        """Return the lines that make a function of the session, which takes and returns what the model does."""
+        del method
+        names, keywords, outputs = (facts["signature"][key] for key in ("names", "keywords", "outputs"))
+        given = f"[args, {{key: kwargs[key] for key in {keywords}}}]" if keywords else "args"
+        return [
+            *self._session_code(file),
+            "def fast(*args, **kwargs):",
+            f"    given = zip({names}, tensors({given}))",
+            "    arrays = session.run(None, {name: tensor.numpy() for name, tensor in given if name in wanted})",
+            "    outputs = [torch.from_numpy(array) for array in arrays]",
+            f"    return {outputs}",
+        ]
+
+    def _session_code(self, file: str) -> list[str]:
+        providers = f"providers=[{self.provider or CPU_PROVIDER!r}]"
+        return [
+            "import onnxruntime",
+            *self._options_code(),
+            f"session = onnxruntime.InferenceSession({file}, options, {providers})",
+            "wanted = [one.name for one in session.get_inputs()]  # what nothing reads may be gone",
         ]
 
     def _options_code(self) -> list[str]:

@@ -88,6 +88,11 @@ class TorchScript(Engine):
             return f"torch supports no TorchScript on Python {version}; use compile or aotinductor."
         return None
 
+    @property
+    def artifact_name(self) -> str | None:
+        """A file, where it exports one."""
+        return FILE if self.exports else None
+
     def check_file(self) -> None:
         """Look at the checksums: torch does not."""
         if self.path is not None:
@@ -152,7 +157,7 @@ class TorchScript(Engine):
     def code(self, model: str, method: str, inputs: str, *, context: str = NO_GRAD) -> list[str]:
         """Return the lines that export the model and load it again."""
         if self.path is not None:
-            return self._loaded(self.path, "")
+            return self._loaded(repr(self.path), "")
         name = inputs.lstrip("*")
         lines: list[str] = []
         if self.method == "script":
@@ -164,11 +169,16 @@ class TorchScript(Engine):
         lines += [f"with {context}:", f"    scripted = {made}"]
         if self.compile:
             return [*lines, f"fast = torch.compile(scripted{last})"]
-        return [*lines, f'scripted.save("{FILE}")', *self._loaded(FILE, last)]
+        return [*lines, f'scripted.save("{FILE}")', *self._loaded(repr(FILE), last)]
+
+    def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
+        """Return the lines that load the file; what was traced is the method itself."""
+        del facts
+        return self._loaded(file, f".{method}" if self.method == "script" and method != "forward" else "")
 
     def _loaded(self, path: str, last: str) -> list[str]:
         method = last.removeprefix(".")
-        lines = [f"fast = torch.jit.load({path!r})"]
+        lines = [f"fast = torch.jit.load({path})"]
         if self.freeze:
             lines.append(f"fast = torch.jit.freeze(fast.eval(){f', [{method!r}]' if method else ''})")
         if self.optimize_for_inference:

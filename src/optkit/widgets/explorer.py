@@ -148,7 +148,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def code(self) -> str:
         """Python that runs the model the best way found; before a study, the way that is chosen in the picker."""
-        return self.comparison.code() if self.comparison.started else self._workload().code(self.picker.variant)
+        return self.comparison.code() if self.comparison.started else self._workload().snippet(self.picker.variant)
 
     def run(self) -> None:
         """Start measuring and return at once; see `wait`.
@@ -162,7 +162,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
         self._over.wait()  # the last one may still be drawing its end
         study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
-        self._study, self._error, self.comparison, self._facts = study, None, Comparison(), []
+        self._study, self._error, self._facts = study, None, []
+        self.comparison = Comparison(workload=study.workload, variants=study.variants)
         self._began = self._phase_began = time.monotonic()
         # Widgets find their kernel's session through context variables, which a plain thread would not have.
         context = contextvars.copy_context()
@@ -249,7 +250,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Read the study's events in a thread of its own; nothing else touches the widgets while it runs."""
         try:
             for event in study:
-                self.comparison.apply(event)
+                self.comparison.fold(event)
                 self.plot.apply(event)
                 self._note(event)
                 self._refresh(event)

@@ -25,6 +25,7 @@ _LABELS = {
     "threads": "Threads",
     "exports": "Exports",
     "guide": "The guide's table",
+    "patterns": "Deployment patterns",
 }
 
 

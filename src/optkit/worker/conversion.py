@@ -45,6 +45,16 @@ def convert(loaded: LoadedModel, variant: Variant) -> LoadedModel:
         if variant.quantize is not None:
             _quantize(model, variant.quantize)
 
+    return dataclasses.replace(loaded, batches=convert_inputs(loaded.batches, variant))
+
+
+def convert_inputs(values: Any, variant: Variant) -> Any:
+    """Return values with the tensors in them as the variant wants them: in its precision, and images in its layout."""
+    if variant.dtype is None and variant.memory_format is None:
+        return values
+    dtype = None if variant.dtype is None else getattr(torch, variant.dtype)
+    layout = None if variant.memory_format is None else getattr(torch, variant.memory_format)
+
     def one(tensor: Tensor) -> Tensor:
         if dtype is not None and tensor.is_floating_point():
             tensor = tensor.to(dtype)
@@ -52,8 +62,7 @@ def convert(loaded: LoadedModel, variant: Variant) -> LoadedModel:
             tensor = tensor.contiguous(memory_format=layout)
         return tensor
 
-    batches = pytree.tree_map_only(Tensor, one, loaded.batches)
-    return dataclasses.replace(loaded, batches=batches)
+    return pytree.tree_map_only(Tensor, one, values)
 
 
 def in_autocast(function: Callable[..., Any], device: str, autocast: str | bool | None) -> Callable[..., Any]:

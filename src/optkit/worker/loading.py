@@ -6,13 +6,17 @@ import linecache
 import random
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from optkit import tiny_models, zoo
 from optkit.engines.base import LoadedModel
+
+if TYPE_CHECKING:
+    from optkit.engines.base import Batch
+    from optkit.workload import Workload
 
 SEED = 0
 BROUGHT_BY_TORCHVISION = ["torch._dynamo"]
@@ -25,7 +29,7 @@ def load(spec: dict[str, Any], device: str, *, with_model: bool = True) -> Loade
     model = _model(spec, payload, device) if with_model else None
     _seed()
     batches = payload["batches"] or (tiny_models.example_inputs(spec["model"], spec["batch_size"], _shape(spec)),)
-    moved = tuple(_move(batch, device) for batch in batches)
+    moved = tuple(move(batch, device) for batch in batches)
     return LoadedModel(model, spec["call"], moved, device, payload["evaluate"])
 
 
@@ -39,6 +43,20 @@ def _model(spec: dict[str, Any], payload: dict[str, Any], device: str) -> Any:
     if spec["call"] != "forward" and not callable(getattr(model, spec["call"], None)):
         raise AttributeError(f"the model has no method {spec['call']!r} to call")
     return model
+
+
+def built(build: Any) -> Any:
+    """Return what a function without arguments builds, with every generator seeded as in a worker."""
+    _seed()
+    return build()
+
+
+def batches_of(workload: Workload, device: str) -> tuple[Batch, ...]:
+    """Return the batches of a workload in the process that has it, on `device`."""
+    if workload.batches is not None:
+        return tuple(move(batch, device) for batch in workload.batches)
+    spec = {name: getattr(workload, name) for name in ("model", "batch_size", "shape", "weights", "call")}
+    return load(spec | {"payload": None}, device, with_model=False).batches
 
 
 def _seed() -> None:
@@ -94,16 +112,16 @@ def _shape(spec: dict[str, Any]) -> tuple[int, ...]:
     return (3, *weights.transforms().crop_size * 2)  # trained weights know the size of their images
 
 
-def _move(value: Any, device: str) -> Any:
+def move(value: Any, device: str) -> Any:
     """Move the tensors in nested tuples, lists and dicts to `device`."""
     if isinstance(value, torch.Tensor):
         return value.detach().to(device)
     if isinstance(value, tuple) and type(value) is tuple:
-        return tuple(_move(item, device) for item in value)
+        return tuple(move(item, device) for item in value)
     if isinstance(value, list):
-        return [_move(item, device) for item in value]
+        return [move(item, device) for item in value]
     if isinstance(value, dict):
-        return {key: _move(item, device) for key, item in value.items()}
+        return {key: move(item, device) for key, item in value.items()}
     return value
 
 

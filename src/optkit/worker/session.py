@@ -15,18 +15,15 @@ import time
 import traceback
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from optkit import stats
 from optkit.engines import artifact, exported
-from optkit.errors import OptkitError, UsageError
-from optkit.worker import checks, compile_trace, conversion, frames, loading, memory, rates, work
+from optkit.errors import OptkitError
+from optkit.worker import checks, compile_trace, frames, keeping, loading, making, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REASON_CHARACTERS = 400
 DETAILS_CHARACTERS = 20_000
@@ -34,7 +31,6 @@ MEMORY_CALLS = 3
 WINDOW = 20
 SETTLE_SAMPLES = 300
 SETTLE_LIMIT_S = 30.0
-CONTEXTS = {"inference_mode": torch.inference_mode, "no_grad": torch.no_grad, "grad": torch.enable_grad}
 
 
 class Session:
@@ -99,43 +95,21 @@ class Session:
     def do_export(self, folder: str) -> dict[str, Any]:
         """Let the engine write the model to a new folder, for another worker to load."""
         begin = perf_counter()
-        self.loaded = conversion.convert(self.loaded, self.variant)
         Path(folder).mkdir()
-        with contextlib.ExitStack() as contexts:
-            contexts.enter_context(torch.no_grad())
-            if self.variant.autocast is not None:
-                kind, dtype = conversion.autocast_of(self.loaded.device, self.variant.autocast)
-                contexts.enter_context(torch.autocast(kind, dtype=dtype, cache_enabled=False))  # a trace must see it
-            self._export(Path(folder))
+        self.loaded = making.export(self.variant, self.loaded, Path(folder), _sentence)
         return {"seconds": perf_counter() - begin, "details": {"facts": self.loaded.facts}}
-
-    def _export(self, folder: Path) -> None:
-        engine = self.variant.engine
-        try:
-            engine.export(self.loaded, folder)
-        except Exception as error:
-            said = _sentence(error).rstrip(" .")
-            why = "; its control flow depends on the value of a tensor" if "data-dependent" in said else ""
-            raise UsageError(f"{engine.name} cannot export this model ({said}){why}.") from error
 
     def do_prepare(self, folder: str | None = None) -> dict[str, Any]:
         """Let the engine make the callable, in the grad context of the first call."""
         variant = self.variant
-        self.contexts.enter_context(CONTEXTS[variant.compiled_in or variant.grad]())
+        self.contexts.enter_context(making.CONTEXTS[variant.compiled_in or variant.grad]())
         if variant.engine.compiles:
             self.trace = compile_trace.Trace(self._tell)
         variant.engine.check_file()
         begin = perf_counter()
-        with torch.inference_mode(False):  # what is cast must be as normal a tensor as what is not
-            self.loaded = conversion.convert(self.loaded, variant)
-        function = self._called(variant.engine.prepare(self.loaded, None if folder is None else Path(folder)))
+        self.loaded, function = making.prepare(variant, self.loaded, None if folder is None else Path(folder))
         self.watch = Stopwatch(function, self.loaded.batches, _synchronizer(self.loaded.device))
         return {"seconds": perf_counter() - begin, "details": {"facts": self.loaded.facts}}
-
-    def _called(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as the variant calls it."""
-        autocast = None if self.variant.engine.runs_file else self.variant.autocast
-        return conversion.in_autocast(function, self.loaded.device, autocast)
 
     def do_first_call(self) -> dict[str, Any]:
         """Time the first call, and say what was compiled in it."""
@@ -144,7 +118,7 @@ class Session:
             self.trace.first_call_ended()
         if self.variant.compiled_in is not None:  # never again after this: each change of context compiles anew
             self.contexts.close()
-            self.contexts.enter_context(CONTEXTS[self.variant.grad]())
+            self.contexts.enter_context(making.CONTEXTS[self.variant.grad]())
         return reply | self.do_facts()
 
     def _first_ns(self) -> int:
@@ -152,7 +126,7 @@ class Session:
         if self.variant.fallback is None:
             alone: int = self.watch.one()
             return alone
-        fast, eager = self.watch.function, self._called(self.loaded.target)
+        fast, eager = self.watch.function, making.called(self.variant, self.loaded, self.loaded.target)
 
         def first(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -179,6 +153,10 @@ class Session:
     def do_check(self, path: str) -> dict[str, Any]:
         """Compare this variant's outputs with those at `path`."""
         return checks.check(self.spec, self.loaded, self.watch.function, path, self.variant)
+
+    def do_keep(self, path: str) -> dict[str, Any]:
+        """Write inputs and eager's outputs for them to `path`, and say how far this variant's are from those."""
+        return keeping.keep(self.spec, self.loaded, self.watch.function, path)
 
     def do_memory(self) -> dict[str, Any]:
         """Call a few times more, and say how much memory that takes beyond an idle worker's."""

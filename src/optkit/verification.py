@@ -1,0 +1,246 @@
+"""Is a recipe still what was measured? Loaded in fresh processes, checked, measured again; what changed is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optkit import environment, lock, recipes, text
+from optkit.errors import UsageError
+from optkit.recipe_run import CODE, MODEL, RECORD
+from optkit.study import Study, collect
+from optkit.takeaway import workload_of
+from optkit.variant import Variant
+from optkit.workload import KeptWorkload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optkit.comparison import Comparison
+    from optkit.measurement import Measurement
+    from optkit.workload import Workload
+
+MACHINE = {"cpu": "processor", "cpus": "CPUs", "cpu_quota": "CPU quota", "accelerators": "accelerators"}
+"""What of the machine decides a speed-up: keys of the environment's record, and what to call them."""
+
+
+@dataclass
+class Verification:
+    """What was found.
+
+    Attributes
+    ----------
+    folder
+        The recipe's.
+    changes
+        What is not as it was when the recipe was saved, a sentence each.
+    found
+        What the recipe's own check found: ``load_s``, ``first_call_s``, ``distance`` (relative to the outputs' size);
+        empty where it did not come to that.
+    refused
+        Why there are no numbers, in one sentence; None where there are.
+    comparison
+        The new measurement beside eager; None where it was refused.
+    saved
+        What was measured when the recipe was saved.
+    """
+
+    folder: Path
+    changes: list[str] = field(default_factory=list)
+    found: dict[str, Any] = field(default_factory=dict)
+    refused: str | None = None
+    comparison: Comparison | None = None
+    saved: dict[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """The variant's new measurement; None where there is none."""
+        return None if self.comparison is None else self.comparison.measurements.get(self.variant)
+
+    @property
+    def overlaps(self) -> bool | None:
+        """Whether the new speed-up's 95 % interval overlaps that of the study; None where one is not known."""
+        new = None if self.measurement is None else self.measurement.interval(0.95)
+        low, high = self.saved.get("speedup_low"), self.saved.get("speedup_high")
+        if new is None or low is None or high is None:
+            return None
+        return bool(new[0] <= high and low <= new[1])
+
+    @property
+    def holds(self) -> bool:
+        """Whether the recipe loads, gives eager's outputs, and is not clearly slower than it was."""
+        new = self.measurement
+        if self.refused is not None or new is None or new.status == "failed":
+            return False
+        interval, low = new.interval(0.95), self.saved.get("speedup_low")
+        return interval is None or low is None or interval[1] >= low
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as a JSON object."""
+        return {
+            "schema": 1,
+            "folder": str(self.folder),
+            "variant": self.variant,
+            "holds": self.holds,
+            "refused": self.refused,
+            "changes": self.changes,
+            "check": self.found,
+            "saved": self.saved,
+            "overlaps": self.overlaps,
+            "comparison": None if self.comparison is None else json.loads(self.comparison.to_json()),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Return what was found in a few sentences."""
+        if self.refused is not None:
+            return [self.refused]
+        then, far = self.saved.get("first_call_s"), self.found.get("distance")
+        first = (
+            f"Loaded in {text.duration(self.found['load_s'])}, first call {text.duration(self.found['first_call_s'])}"
+        )
+        first += (
+            "." if then is None else f"; in the study, with an empty cache, the first call took {text.duration(then)}."
+        )
+        agree = "Outputs are those that eager gave when it was saved"
+        agree += "." if not far else f", within {far:.1g} of their size."
+        changes = self.changes or ["Nothing that matters has changed since it was saved."]
+        return [*changes, agree, first, self._speed()]
+
+    def _speed(self) -> str:
+        new = self.measurement
+        assert new is not None
+        if new.speedup is None:
+            return f"{self.variant} was not measured to its end: {new.reason or 'the budget was used up'}"
+        now, then = _interval(new.speedup, new.interval(0.95)), "not known"
+        if self.saved.get("speedup") is not None:
+            low, high = self.saved["speedup_low"], self.saved["speedup_high"]
+            then = _interval(self.saved["speedup"], None if low is None else (low, high))
+        told = {True: "the intervals overlap", False: "the intervals do not overlap", None: "an interval is missing"}
+        return f"{self.variant} is {now} eager now, and was {then} when it was measured: {told[self.overlaps]}."
+
+
+def _interval(speedup: float, interval: tuple[float, float] | None) -> str:
+    known = "" if interval is None else f" ({interval[0]:.2f}-{interval[1]:.2f})"
+    return f"{speedup:.2f}x{known}"
+
+
+def verify(
+    folder: str | Path,
+    *,
+    budget_s: float = 60.0,
+    measure: Callable[[Study], Comparison] = collect,
+) -> Verification:
+    """Load a recipe in fresh processes, check it, and measure it again.
+
+    Loading a recipe runs what is in it: verify only those of people you trust.
+
+    Parameters
+    ----------
+    folder
+        What `Comparison.save_recipe` wrote.
+    budget_s
+        Of the new measurement; see `Plan`.
+    measure
+        Runs the study that measures it again.
+
+    Returns
+    -------
+    Verification
+        Also where something was altered: `Verification.refused` says so, and there are no numbers.
+
+    Raises
+    ------
+    UsageError
+        If there is no recipe in the folder.
+    """
+    folder = Path(folder)
+    record = _read(folder)
+    here = environment.detect()
+    result = Verification(folder, _changes(record, here.to_json(), folder), saved=record["measured"])
+    result.variant = record["variant"]
+    try:
+        result.found = recipes.prove(folder)
+    except UsageError as error:
+        result.refused = str(error)
+        return result
+    variant = _variant(record, folder.resolve())
+    result.variant = str(variant)
+    exported = {result.variant: folder.resolve()} if variant.engine.exports else {}
+    if (code := str((folder / CODE).resolve())) not in sys.path:
+        sys.path.insert(0, code)  # workers look for the model's source where this process does
+    study = Study(_workload(record, folder), [variant], exported=exported, budget_s=budget_s)
+    result.comparison = measure(study)
+    return result
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    if not path.is_file():
+        raise UsageError(f"There is no recipe in {folder}; give a folder that comparison.save_recipe has written.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        known = record["schema"] == recipes.SCHEMA
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} is no record of a recipe, or it is damaged; save the recipe again.") from error
+    if not known:
+        raise UsageError(
+            f"{folder} was written by another version of optkit, {record['optkit']}; save the recipe again."
+        )
+    return dict(record)
+
+
+def _variant(record: Mapping[str, Any], folder: Path) -> Variant:
+    """Return what to measure; a file of the user's own is the one in the folder now."""
+    variant = Variant.parse(record["variant"])
+    if getattr(variant.engine, "path", None) is None:
+        return variant
+    engine: Any = variant.engine
+    return dataclasses.replace(variant, engine=dataclasses.replace(engine, path=str(folder / record["artifact"])))
+
+
+def _workload(record: Mapping[str, Any], folder: Path) -> Workload:
+    told = record["workload"]
+    if told["source"] == "zoo":
+        zoo = workload_of(None, told)
+        if zoo is not None:
+            return zoo
+    return KeptWorkload(told, (folder / MODEL).resolve(), by_torch=record["by_torch"])
+
+
+def _changes(record: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> list[str]:
+    """Return what is another here than where the recipe was saved, a sentence each."""
+    then = record["environment"]
+    found = [
+        f"The {name} is another: {_shown(then.get(key))} then, {_shown(here.get(key))} now."
+        for key, name in MACHINE.items()
+        if then.get(key) != here.get(key)
+    ]
+    python = then["versions"].get("python"), here["versions"].get("python")
+    if python[0] != python[1]:
+        found.append(f"Python was {python[0]} and is {python[1]}.")
+    installed = lock.lock(record["versions"])
+    found += [
+        f"{name} was {version} and is {installed.get(name, 'not installed')}."
+        for name, version in record["versions"].items()
+        if installed.get(name) != version
+    ]
+    found += [
+        f"{name} was edited since it was saved."
+        for name, digest in record["programs"].items()
+        if not (folder / name).is_file() or recipes.digest(folder / name) != digest
+    ]
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in value) or "none"
+    return "none" if value is None else str(value)

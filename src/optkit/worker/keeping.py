@@ -1,0 +1,60 @@
+"""What a recipe keeps of a worker: inputs, the outputs that eager gives for them, and how far this variant's are."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from optkit.worker import checks, outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optkit.engines.base import LoadedModel
+
+
+def keep(spec: dict[str, Any], loaded: LoadedModel, function: Callable[..., Any], path: str) -> dict[str, Any]:
+    """Write the batches and eager's outputs to `path`, and call the variant once with each batch.
+
+    Parameters
+    ----------
+    spec
+        What `Workload.pack` returned.
+    loaded, function
+        The variant's own batches, and what calls it; called in the grad context that the caller is in.
+    path
+        A file that does not exist yet.
+
+    Returns
+    -------
+    dict
+        ``is_plain``: whether the file holds nothing but tensors and what `torch.load` takes with ``weights_only``;
+        ``distance``: the largest of `optkit.worker.outputs.distance`, None where it is infinite; ``torch``: its
+        version.
+    """
+    fresh = checks.load_fresh(spec | {"train": False}, loaded.device)
+    with torch.inference_mode():
+        expected = [outputs.tensors(fresh.target(*args, **kwargs)) for args, kwargs in fresh.batches]
+    plain = [[one.cpu().clone() for one in tensors] for tensors in expected]
+    fresh = checks.load_fresh(spec | {"train": False}, "cpu")  # what was called may have changed its inputs
+    torch.save({"batches": list(fresh.batches), "expected": plain}, path)
+    far = [
+        outputs.distance(function(*batch[0], **batch[1]), other)
+        for batch, other in zip(loaded.batches, plain, strict=True)
+    ]
+    worst = max(far)
+    return {
+        "is_plain": _is_plain(path),
+        "distance": None if worst == float("inf") else worst,
+        "torch": torch.__version__,
+    }
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        torch.load(path, weights_only=True)
+    except pickle.UnpicklingError:
+        return False
+    return True

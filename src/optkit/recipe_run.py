@@ -87,7 +87,9 @@ def _head(contents: Contents, body: str) -> str:
     used = [name for name in STANDARD if re.search(rf"\b{name}\.", body)]
     path = [f'sys.path.insert(0, str(HERE / "{CODE}"))  # the source of the model'] if contents.has_code else []
     lines = [
-        f"# {contents.variant} of {contents.title}, as optkit measured it. `python run.py` checks it and times it.",
+        script.comment(
+            f"{contents.variant} of {contents.title}, as optkit measured it: `python run.py` checks and times."
+        ),
         "",
         *(f"import {name}" for name in used),
         "from pathlib import Path",

@@ -54,7 +54,7 @@ def write(variant: Variant, subject: Subject) -> str:
     call = f"({subject.inputs})"
     needs_copy = variant.dtype or variant.memory_format or variant.quantize or variant.train
     body = [
-        f"# {variant} of {subject.title}: builds the model, optimizes it, checks its outputs, times it beside eager.",
+        comment(f"{variant} of {subject.title}: builds the model, optimizes it, checks it and times it beside eager."),
         *(["import copy"] if needs_copy else []),
         "import time",
         "",
@@ -81,6 +81,11 @@ def write(variant: Variant, subject: Subject) -> str:
         *timing(variant, subject.inputs),
     ]
     return "\n".join(body) + "\n"
+
+
+def comment(said: str) -> str:
+    """Return a sentence as one line of Python that does nothing, whatever is in it."""
+    return "# " + "".join(letter if letter.isprintable() else " " for letter in said)
 
 
 @cache

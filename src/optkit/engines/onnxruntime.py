@@ -131,7 +131,7 @@ class OnnxRuntime(Engine):
         options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[self.optimization])
         for name, value in dict(self.options).items():
             if "." in name:
-                options.add_session_config_entry(name, str(int(value) if isinstance(value, bool) else value))
+                options.add_session_config_entry(name, _entry(value))
             elif hasattr(options, name):
                 setattr(options, name, value)
             else:
@@ -203,9 +203,14 @@ class OnnxRuntime(Engine):
             level = f"onnxruntime.GraphOptimizationLevel.{LEVELS[self.optimization]}"
             lines.append(f"options.graph_optimization_level = {level}")
         for name, value in dict(self.options).items():
-            entry = f'options.add_session_config_entry("{name}", "{value}")'
+            entry = f"options.add_session_config_entry({name!r}, {_entry(value)!r})"
             lines.append(entry if "." in name else f"options.{name} = {value!r}")
         return ["options = onnxruntime.SessionOptions()", f"options.{THREADS} = torch.get_num_threads()", *lines]
+
+
+def _entry(value: Any) -> str:
+    """Return a value as a configuration entry has it."""
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 class _Runner:

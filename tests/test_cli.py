@@ -135,3 +135,33 @@ def test_an_interrupt_ends_it_with_what_was_measured_and_exit_code_130():
     document = json.loads(stdout)
     assert document["ended_because"] == "stopped"
     assert {row["status"] for row in document["rows"]} == {"stopped"}
+
+
+@pytest.mark.worker
+def test_a_recipe_is_saved_after_comparing_and_verified_later(tmp_path):
+    folder = str(tmp_path / "recipe")
+    done = run("compare", "tiny_cnn", "-v", "torchscript", "--budget", "5", "--recipe", folder)
+    assert done.returncode == 0, done.stderr
+    assert "Recipe of " in done.stderr
+    verified = run("verify", folder, "--budget", "5", "--json")
+    assert verified.returncode in (0, 1), verified.stderr
+    told = json.loads(verified.stdout)
+    assert told["refused"] is None
+    assert told["comparison"]["rows"][0]["variant"] == "eager"
+    (tmp_path / "recipe" / "inputs.pt").write_bytes(b"altered")
+    refused = run("verify", folder)
+    assert (refused.returncode, len(refused.stdout.splitlines())) == (1, 1)
+    assert "inputs.pt was altered" in refused.stdout
+
+
+def test_a_folder_without_a_recipe_is_wrong_use(tmp_path):
+    done = run("verify", str(tmp_path))
+    assert done.returncode == 2
+    assert "There is no recipe in" in done.stderr
+
+
+@pytest.mark.parametrize("variant", ["compile:mode=max-autotune", "combined"])
+def test_the_code_of_a_variant_or_pattern_is_printed_and_is_python(variant):
+    done = run("code", "tiny_cnn", "-v", variant)
+    assert done.returncode == 0, done.stderr
+    compile(done.stdout, "code", "exec")

@@ -22,7 +22,7 @@ def contents(variant, **fields):
     given = {
         "variant": variant, "title": "net", "method": "forward", "device": "cpu", "artifact": engine.artifact_name,
         "facts": SIGNATURE, "zoo": (), "by_torch": True, "has_cache": engine.compiles, "has_code": True,
-        "is_plain": True, "has_keywords": False, "compares": True,
+        "is_plain": True, "has_keywords": False, "has_torchvision": True, "compares": True,
     }  # fmt: skip
     return Contents(**given | fields)
 

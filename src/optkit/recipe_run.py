@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from optkit import script, variant_code
+from optkit import script, variant_code, zoo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,8 @@ class Contents:
         Whether `INPUTS` holds tensors alone.
     has_keywords
         Whether inputs are given by keyword.
+    has_torchvision
+        Whether the user's own model imports torchvision.
     compares
         Whether outputs are the same at each run, so that they can be compared.
     """
@@ -65,6 +67,7 @@ class Contents:
     has_code: bool
     is_plain: bool
     has_keywords: bool
+    has_torchvision: bool
     compares: bool
 
 
@@ -75,6 +78,7 @@ def run(contents: Contents) -> str:
         _CHECK,
         *([Template(_USE_CACHE).substitute(CACHE=CACHE)] if contents.has_cache else []),
         _kept(contents),
+        *([Template(_TORCHVISION).substitute(SCHEMAS=zoo.MISSING_OPERATORS)] if contents.has_torchvision else []),
         _build(contents),
         _load(contents),
         _main(contents),
@@ -169,6 +173,19 @@ def move(value):
 '''
 
 
+_TORCHVISION = '''
+def import_torchvision():
+    """Import torchvision, also beside a build of torch that its compiled extension does not fit."""
+    try:
+        import torchvision
+    except RuntimeError:
+        library = globals()["library"] = torch.library.Library("torchvision", "FRAGMENT")
+        for schema in $SCHEMAS:
+            library.define(schema)
+        import torchvision
+'''
+
+
 def _build(contents: Contents) -> str:
     if contents.zoo:
         lines = ["torch.manual_seed(0)", *contents.zoo]
@@ -179,6 +196,7 @@ def _build(contents: Contents) -> str:
             else f'pickle.loads((HERE / "{MODEL}").read_bytes())'
         )
         lines = [
+            *(["import_torchvision()"] if contents.has_torchvision else []),
             f'model = {how}["model"]  # a pickle: load it only from whom you trust',
             "if not isinstance(model, torch.nn.Module):",
             "    torch.manual_seed(0)",

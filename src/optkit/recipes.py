@@ -26,7 +26,7 @@ from optkit.errors import UsageError
 from optkit.events import PhaseEnded, VariantFailed
 from optkit.member import Member
 from optkit.recipe_run import CACHE, CODE, INPUTS, MODEL, RECORD, Contents
-from optkit.study import Plan
+from optkit.study import Plan, alone
 from optkit.worker.endings import WorkerFailedError
 from optkit.workload import KeptWorkload
 
@@ -60,7 +60,7 @@ def save(comparison: Comparison, folder: Path, variant: Variant | str | None, wo
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is no empty folder; give the name of a new one.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".optkit-", dir=folder.parent) as made:  # renamed when it is whole
+    with alone(), tempfile.TemporaryDirectory(prefix=".optkit-", dir=folder.parent) as made:  # renamed when it is whole
         _write(Path(made) / "recipe", measurement, chosen, workload)
         if folder.exists():
             folder.rmdir()
@@ -73,6 +73,7 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
     here = environment.detect()
     spec = _keep_model(folder, workload)
     facts = _make(folder, variant, workload, here)
+    packages = _packages(variant, workload, folder)
     compares = measurement.agreement not in takeaway.UNCOMPARED and not variant.train
     contents = Contents(
         variant=variant,
@@ -87,12 +88,12 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
         has_code=(folder / CODE).exists(),
         is_plain=facts["is_plain"],
         has_keywords=workload.has_keywords,
+        has_torchvision=not workload.is_zoo and "torchvision" in packages,
         compares=compares,
     )
     (folder / "run.py").write_text(recipe_run.run(contents), encoding="utf-8")
     (folder / "serve.py").write_text(recipe_extras.SERVE, encoding="utf-8")
     (folder / "recipe.ipynb").write_text(recipe_extras.notebook(contents), encoding="utf-8")
-    packages = _packages(variant, workload, folder)
     locked = lock.lock(packages)
     (folder / "requirements.txt").write_text(lock.requirements(locked), encoding="utf-8")
     record = _record(contents, measurement, workload, here, facts["torch"]) | {"versions": locked}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
 
 
 _ONE_AT_A_TIME = threading.Lock()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold off other studies of this process meanwhile; a UsageError where one is running."""
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise UsageError("Another study is running in this process; stop it, or wait for its end, before the next.")
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +154,8 @@ class Study:
         UsageError
             If another study is running in this process: each would spoil the other's numbers.
         """
-        if not _ONE_AT_A_TIME.acquire(blocking=False):
-            raise UsageError("Another study is running in this process; stop it, or wait for its end, before the next.")
-        try:
+        with alone():
             yield from self._measure()
-        finally:
-            _ONE_AT_A_TIME.release()
 
     def _measure(self) -> Iterator[Event]:
         run = self._run = Run(self.workload, self.variants, self.plan, self.environment, self.exported)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 pytestmark = pytest.mark.worker
@@ -68,3 +72,43 @@ def test_the_code_of_every_technique_runs_and_agrees_with_eager(call, run_python
         cases += [("reversed", text) for text in VARIANTS]
     program = PROGRAM.format(cases=cases, inputs=INPUTS[call], call=call)
     assert run_python(program, limit_s=500).splitlines()[-1] == "done"
+
+
+MODEL_FILE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width, depth=2):
+        super().__init__()
+        self.width, self.depth = width, depth
+        self.layers = nn.Sequential(*[nn.Linear(width, width) for _ in range(depth)])
+    def forward(self, x):
+        return self.layers(x).relu()
+"""
+MOST = ["eager+no_grad", "compile", "compile+int8", "torchscript+autocast", "aotinductor:freezing=true"]
+
+
+@pytest.mark.parametrize(
+    "variant",
+    ["compile:backend=eager+bfloat16", "onnxruntime", *(pytest.param(text, marks=pytest.mark.slow) for text in MOST)],
+)
+@pytest.mark.parametrize("model", ["theirs", "tiny_transformer"])
+def test_the_script_for_a_workload_stands_alone(model, variant, tmp_path, run_python, monkeypatch):
+    (tmp_path / "their_model.py").write_text(MODEL_FILE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = "optkit.Workload('tiny_transformer', batch_size=2)"
+    if model == "theirs":
+        made = "optkit.Workload(their_model.Net(32, depth=3).eval(), torch.randn(4, 32))"
+    code = run_python(
+        f"import torch, optkit, their_model\nprint(optkit.Variant.parse({variant!r}).code({made}), end='')"
+    )
+    assert ("optkit" in code.split("\n", 1)[1]) is (model == "tiny_transformer")
+    (empty := tmp_path / "empty").mkdir()
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr + code
+    lines = done.stdout.strip().splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["first", "outputs", "eager"]

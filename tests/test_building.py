@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +13,8 @@ from collections import OrderedDict
 
 import pytest
 
-from optkit import building
+from optkit import building, zoo
+from optkit.building import check
 
 OWN = """
 import dataclasses
@@ -93,6 +95,14 @@ class Fails(nn.Module):
         if self.built:
             raise SystemError
         self.built.append(self)
+
+
+class Reads(nn.Module):
+    def __init__(self, depth=3):
+        super().__init__()
+        self.depth = depth
+        self.rates = [one.item() for one in torch.linspace(0, 1, depth)]
+        self.one = nn.Linear(2, 2)
 
 
 def build():
@@ -199,6 +209,25 @@ print(json.dumps([building.model(one) for one in (
     Net(8, Config(3)), build, Lost(3), of_a_model, Lost(WIDTH), functools.partial(Net, 8, Config(1))
 )]))
 '''
+
+OWN_VISION = """
+import torchvision
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, classes=5):
+        super().__init__()
+        self.backbone = torchvision.models.mobilenet_v3_small()
+        self.head = nn.Linear(1000, classes)
+
+    def forward(self, images):
+        return self.head(self.backbone(images))
+
+
+def build():
+    return nn.Identity()
+"""
 
 CELLS = """
 import sys
@@ -377,14 +406,14 @@ def test_objects_that_mean_the_same_agree_and_others_do_not(own):
         return lambda x: x + number
 
     for one, other in [(float("nan"), float("nan")), (adder(1), adder(1)), (own.Config(1), own.Config(1))]:
-        assert building._agree(one, other)
+        assert check.agree(one, other)
     for one, other in [(1, True), (adder(1), adder(2)), (own.Config(1), own.Config(2)), (torch.ones(1), torch.ones(2))]:
-        assert not building._agree(one, other)
+        assert not check.agree(one, other)
     half, third = functools.partial(pow, 2), functools.partial(pow, 3)
-    assert building._agree([half, {"a": (1, 2)}], [functools.partial(pow, 2), {"a": (1, 2)}])
-    assert not building._agree(half, third)
-    assert not building._agree(own.Wide(3).forward, own.Wide(3).eval)
-    assert not building._agree(own.Wide, own.Quiet)
+    assert check.agree([half, {"a": (1, 2)}], [functools.partial(pow, 2), {"a": (1, 2)}])
+    assert not check.agree(half, third)
+    assert not check.agree(own.Wide(3).forward, own.Wide(3).eval)
+    assert not check.agree(own.Wide, own.Quiet)
 
 
 def test_verifying_leaves_no_trace(own, capsys):
@@ -401,17 +430,21 @@ def test_verifying_leaves_no_trace(own, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_constructor_that_reads_values_is_tried_with_values_unless_they_are_many(own, monkeypatch):
+    assert printed(own.Reads(2)) == "model = Reads(depth=2)"
+    monkeypatch.setattr(check, "FEW_WEIGHTS", 6)
+    assert is_left_to_the_user(own.Reads(2), "Reads")
+
+
 def test_a_class_that_fails_is_left_to_the_user(own):
     assert is_left_to_the_user(own.Fails(), "Fails")
     assert is_left_to_the_user(own.local(), "Local")
 
 
 def test_a_model_of_torchvision_is_built_by_the_function_that_builds_the_same():
-    from optkit import zoo
-
     models = zoo.torchvision_models()
     assert printed(models.resnet18()) == "model = resnet18()"
-    assert building.model(models.resnet18()).lines[0] == "from torchvision.models import resnet18"
+    assert "from torchvision.models import resnet18" in building.model(models.resnet18()).lines
     assert printed(models.resnet34(num_classes=10)) == "model = resnet34(num_classes=10)"
 
 
@@ -422,6 +455,23 @@ def test_what_builds_a_model_is_called(own):
     assert building.model(partly).lines == ["from own_models import build_of", "model = build_of(3, scale=2.0)"]
     assert is_left_to_the_user(lambda: own.build(), "<lambda>")  # noqa: PLW0108 - the lambda is the point
     assert is_left_to_the_user(functools.partial(own.build_of, object()), "partial")
+
+
+def test_what_cannot_be_called_as_it_is_or_not_by_its_name_is_left_to_the_user(own, tmp_path):
+    assert is_left_to_the_user(own.build_of, "build_of")
+    assert is_left_to_the_user(own.Wide, "Wide")
+    assert is_left_to_the_user(functools.partial(own.build_of, scale=2.0), "partial")
+    assert is_left_to_the_user(type(own.local()), "Local")
+    hidden = tmp_path / "hidden" / "nowhere.py"
+    hidden.parent.mkdir()
+    hidden.write_text("def build():\n    return None\n")
+    spec = importlib.util.spec_from_file_location("nowhere", hidden)
+    sys.modules["nowhere"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    try:
+        assert is_left_to_the_user(module.build, "build")
+    finally:
+        del sys.modules["nowhere"]
 
 
 def in_a_fresh_process(lines, after, folder):
@@ -438,6 +488,35 @@ def in_a_fresh_process(lines, after, folder):
     )
     assert done.returncode == 0, f"{done.stderr}\n{code}"
     return done.stdout
+
+
+@pytest.mark.worker
+def test_code_that_imports_torchvision_runs_where_its_extension_does_not_fit_torch(tmp_path, monkeypatch):
+    from optkit.workload import torchvision_models
+
+    models = torchvision_models()
+    (tmp_path / "own_vision.py").write_text(OWN_VISION)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    own = importlib.import_module("own_vision")
+    call = "print(tuple(model.eval()(torch.randn(1, 3, 64, 64)).shape))"
+    try:
+        for value, shape in [
+            (models.resnet18(num_classes=10), (1, 10)),
+            (own.Net(), (1, 5)),
+            (own.build, (1, 3, 64, 64)),
+        ]:
+            lines, complete = building.model(value)
+            assert complete, lines
+            assert in_a_fresh_process(lines, call, tmp_path) == f"{shape}\n"
+        lines, complete = building.model(models.resnet18(norm_layer=lambda _: own.build()))
+        assert not complete
+        assert lines[: len(zoo.accommodation_code())] == zoo.accommodation_code()
+        lines, complete = building.model(functools.partial(own.Net, object()))
+        assert not complete
+        assert lines[: len(zoo.accommodation_code())] == zoo.accommodation_code()
+    finally:
+        del sys.modules["own_vision"]
 
 
 def test_a_class_of_a_script_is_printed_with_all_that_it_refers_to(run_python, tmp_path):

@@ -103,3 +103,8 @@ def test_a_requirements_file_has_no_local_labels(install):
 
 def test_an_empty_lock_still_says_which_python():
     assert lock.requirements({}) == f"# made with Python {platform.python_version()}\n"
+
+
+def test_what_was_installed_from_a_folder_is_a_comment_for_no_index_need_have_it():
+    assert "# installed here from a folder or file: optkit==" in lock.requirements({"optkit": "0.1.0"})
+    assert "\njinja2==3" in lock.requirements({"jinja2": "3"})

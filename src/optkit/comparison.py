@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import answers, bill, figures, page, stats, svg, text
+from optkit import answers, bill, figures, page, stats, svg, takeaway, text
 from optkit.doubts import Surroundings
 from optkit.events import (
     Event,
@@ -287,8 +287,8 @@ class Comparison:
         return answers.answer(self)
 
     def code(self, variant: Variant | str | None = None) -> str:
-        """Return Python that runs the user's model the best way found, or as `variant` does."""
-        chosen = str(self.best() if variant is None else variant)
+        """Return Python that runs the user's model the best way found, or as `variant` does, or a pattern of that name."""
+        chosen = str(self.best() if variant is None else takeaway.named(variant))
         try:
             known = Variant.parse(chosen)
         except ValueError:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 UNREADABLE = (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName)
 """Old packages say what no installer reads any more."""
 
+_NOT_INDEXED = "# installed here from a folder or file: "
+
 
 def lock(packages: Iterable[str]) -> dict[str, str]:
     """Return the versions of installed packages and of everything that they require here.
@@ -52,10 +54,21 @@ def lock(packages: Iterable[str]) -> dict[str, str]:
 def requirements(locked: Mapping[str, str]) -> str:
     """Return the text of a requirements.txt that asks for these versions.
 
-    Local version labels such as ``+cpu`` are left out: an index has no versions with such labels.
+    Local version labels such as ``+cpu`` are left out: an index has no versions with such labels. What was installed from
+    a folder or a file is a comment: no index need have it.
     """
-    lines = [f"{name}=={version.partition('+')[0]}" for name, version in sorted(locked.items())]
+    lines = [
+        f"{_NOT_INDEXED if _is_local(name) else ''}{name}=={version.partition('+')[0]}"
+        for name, version in sorted(locked.items())
+    ]
     return "\n".join([f"# made with Python {platform.python_version()}", *lines, ""])
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return metadata.distribution(name).read_text("direct_url.json") is not None
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _parts(requirement: Requirement) -> Iterator[tuple[str, str]]:

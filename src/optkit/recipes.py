@@ -96,7 +96,8 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
     (folder / "recipe.ipynb").write_text(recipe_extras.notebook(contents), encoding="utf-8")
     locked = lock.lock(packages)
     (folder / "requirements.txt").write_text(lock.requirements(locked), encoding="utf-8")
-    record = _record(contents, measurement, workload, here, facts["torch"]) | {"versions": locked}
+    record = _record(contents, measurement, workload, here) | {"versions": locked}
+    record |= {name: facts[name] for name in ("torch", "device_name")}
     (folder / "README.md").write_text(recipe_extras.readme(contents, record), encoding="utf-8")
     record["files"] = {str(path.relative_to(folder)): digest(path) for path in _held(folder)}
     record["programs"] = {name: digest(folder / name) for name in PROGRAMS}
@@ -175,9 +176,7 @@ def _packages(variant: Variant, workload: Workload, folder: Path) -> list[str]:
     return packages
 
 
-def _record(
-    contents: Contents, measurement: Measurement, workload: Workload, here: Environment, torch: str
-) -> dict[str, Any]:
+def _record(contents: Contents, measurement: Measurement, workload: Workload, here: Environment) -> dict[str, Any]:
     """Return what `RECORD` says, but for what is known only when the rest is written."""
     check = measurement.check
     interval = measurement.interval(0.95)
@@ -189,7 +188,6 @@ def _record(
         "workload": workload.describe(here),
         "artifact": contents.artifact,
         "by_torch": contents.by_torch,
-        "torch": torch,
         "cpu_flag_kinds": CPU_FLAG_KINDS,
         "cpu_flags": sorted(flag for flag in here.cpu_flags if flag.startswith(CPU_FLAG_KINDS)),
         "environment": here.to_json(),

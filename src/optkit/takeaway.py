@@ -27,6 +27,11 @@ class Origin(NamedTuple):
     variants: Mapping[str, Variant]
 
 
+def named(variant: Variant | str) -> Variant | str:
+    """Return the variant of a pattern where its name is given, and anything else as it is."""
+    return PATTERNS[variant].variant if isinstance(variant, str) and variant in PATTERNS else variant
+
+
 def chosen(comparison: Comparison, variant: Variant | str | None) -> Measurement:
     """Return the measurement that is meant: the best one for None, a pattern's by its name.
 
@@ -37,8 +42,7 @@ def chosen(comparison: Comparison, variant: Variant | str | None) -> Measurement
     """
     if variant is None:
         return comparison.best()
-    text = str(variant)
-    name = str(PATTERNS[text].variant) if text in PATTERNS else text
+    name = str(named(variant))
     if name not in comparison.measurements:
         name = str(Variant.parse(name)) if "()" not in name else name
     if name not in comparison.measurements:

@@ -20,10 +20,11 @@ _TINY_SHAPES = {"tiny_cnn": (3, 32, 32), "tiny_transformer": (32,)}
 _SHAPES = {"inception_v3": (3, 299, 299)}
 _USUAL_SHAPE = (3, 224, 224)
 
-_MISSING_OPERATORS = (
+MISSING_OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
+"""What torchvision refers to, and its compiled extension defines."""
 
 
 @cache
@@ -101,10 +102,24 @@ def torchvision_models() -> ModuleType:
         if "torchvision::nms" not in str(error):
             raise
     library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for schema in _MISSING_OPERATORS:
+    for schema in MISSING_OPERATORS:
         library.define(schema)  # type: ignore[no-untyped-call]
     _LIBRARIES.append(library)  # the schemas live as long as this object
     return importlib.import_module("torchvision.models")
+
+
+def accommodation_code() -> list[str]:
+    """Return the lines that do what `torchvision_models` had to do in this process, without optkit; none if nothing.
+
+    They stand below an import of torch, and do nothing where it has been done: a schema cannot be declared twice.
+    """
+    if not _LIBRARIES:
+        return []
+    return [
+        'if not hasattr(torch.ops.torchvision, "nms"):  # lets torchvision be imported beside another build of torch',
+        '    library = torch.library.Library("torchvision", "FRAGMENT")',
+        *(f'    library.define("{schema}")' for schema in MISSING_OPERATORS),
+    ]
 
 
 _LIBRARIES: list[Any] = []

@@ -18,6 +18,7 @@ import torch
 
 import optkit
 from optkit.errors import UsageError
+from optkit.workload import torchvision_models
 
 pytestmark = pytest.mark.worker
 ENGINES = ["eager", "compile", "torchscript", "onnxruntime", "aotinductor"]
@@ -216,6 +217,14 @@ def test_a_model_of_a_notebook_or_script_is_saved_by_value(tmp_path, run_python)
         f"    c.save_recipe({str(folder)!r})\n"
     )
     assert "cloudpickle==" in (folder / "requirements.txt").read_text()
+    assert run(folder / "run.py", tmp_path / "empty", "--check").returncode == 0
+
+
+def test_a_users_model_that_is_built_with_torchvision_is_measured_and_saved(tmp_path):
+    model = torchvision_models().mobilenet_v3_small()
+    folder = measured(model, torch.ones(1, 3, 64, 64), "eager").save_recipe(tmp_path / "recipe")
+    assert "torchvision==" in (folder / "requirements.txt").read_text()
+    assert "import optkit" not in (folder / "run.py").read_text()
     assert run(folder / "run.py", tmp_path / "empty", "--check").returncode == 0
 
 

@@ -32,7 +32,7 @@ def keep(spec: dict[str, Any], loaded: LoadedModel, function: Callable[..., Any]
     dict
         ``is_plain``: whether the file holds nothing but tensors and what `torch.load` takes with ``weights_only``;
         ``distance``: the largest of `optkit.worker.outputs.distance`, None where it is infinite; ``torch``: its
-        version.
+        version; ``device_name``: the accelerator's, None for the CPU.
     """
     fresh = checks.load_fresh(spec | {"train": False}, loaded.device)
     with torch.inference_mode():
@@ -49,6 +49,7 @@ def keep(spec: dict[str, Any], loaded: LoadedModel, function: Callable[..., Any]
         "is_plain": _is_plain(path),
         "distance": None if worst == float("inf") else worst,
         "torch": torch.__version__,
+        "device_name": None if loaded.device == "cpu" else torch.cuda.get_device_name(loaded.device),
     }
 
 

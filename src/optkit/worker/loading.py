@@ -25,8 +25,14 @@ BROUGHT_BY_TORCHVISION = ["torch._dynamo"]
 
 def load(spec: dict[str, Any], device: str, *, with_model: bool = True) -> LoadedModel:
     """Return the model, or None in its place, and its batches on `device`; in eval mode, unless ``spec["train"]``."""
-    payload = _read(spec)
-    model = _model(spec, payload, device) if with_model else None
+    try:
+        payload = _read(spec)
+        model = _model(spec, payload, device) if with_model else None
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error) or zoo.accommodation_code():
+            raise
+        zoo.torchvision_models()  # the user's own model imports it, and it does not fit this build of torch
+        return load(spec, device, with_model=with_model)
     _seed()
     batches = payload["batches"] or (tiny_models.example_inputs(spec["model"], spec["batch_size"], _shape(spec)),)
     moved = tuple(move(batch, device) for batch in batches)

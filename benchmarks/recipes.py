@@ -1,6 +1,6 @@
 """Does a recipe hold what was measured? Each engine's is saved, moved, and verified in fresh processes.
 
-Prints the speed-up with its 95 % interval as it was measured and as `optkit verify` measures it, whether the two overlap,
+Prints the speed-up with its 95 % interval as it was measured and as `optkit verify` measures it, whether these overlap,
 how the outputs agree, and the first calls. A machine whose neighbours change between the two can move both.
 """
 

@@ -287,7 +287,7 @@ class Comparison:
         return answers.answer(self)
 
     def code(self, variant: Variant | str | None = None) -> str:
-        """Return Python that runs the user's model the best way found, or as `variant` does, or a pattern of that name."""
+        """Return Python that runs the user's model the best way found, or as a variant does, or a pattern by name."""
         chosen = str(self.best() if variant is None else takeaway.named(variant))
         try:
             known = Variant.parse(chosen)

@@ -54,8 +54,8 @@ def lock(packages: Iterable[str]) -> dict[str, str]:
 def requirements(locked: Mapping[str, str]) -> str:
     """Return the text of a requirements.txt that asks for these versions.
 
-    Local version labels such as ``+cpu`` are left out: an index has no versions with such labels. What was installed from
-    a folder or a file is a comment: no index need have it.
+    Local version labels such as ``+cpu`` are left out: an index has no versions with such labels. What was installed
+    from a folder or a file is a comment: no index need have it.
     """
     lines = [
         f"{_NOT_INDEXED if _is_local(name) else ''}{name}=={version.partition('+')[0]}"

@@ -127,7 +127,7 @@ def check():
             raise RecipeError(f"{name} was altered after it was saved, so it is not what was measured; save it again.")
     lacking = ", ".join(sorted(set(RECIPE["cpu_flags"]) - cpu_flags()))
     if lacking and RECIPE["artifact"] == "model.pt2":
-        raise RecipeError(f"model.pt2 was compiled for a processor with {lacking}, which this one lacks; save it again.")
+        raise RecipeError(f"model.pt2 was compiled for a processor with {lacking}, which is not here; save it again.")
     found = None if DEVICE == "cpu" or not torch.cuda.is_available() else torch.cuda.get_device_name(DEVICE)
     if DEVICE != "cpu" and (found is None or (RECIPE["artifact"] == "model.pt2" and found != RECIPE["device_name"])):
         raise RecipeError(f"This recipe is for {RECIPE['device_name']} and there is {found} here; save it again here.")

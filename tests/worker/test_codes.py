@@ -47,7 +47,7 @@ weights = Net().state_dict()
 for method, text in {cases!r}:
     model, inputs = Exported() if "method=script" in text else Net(), {inputs}
     model.load_state_dict(weights)
-    code = Variant.parse(text).code(setup="model.eval()", method=method, inputs={call!r})
+    code = Variant.parse(text).snippet(setup="model.eval()", method=method, inputs={call!r})
     expected = eval("getattr(model, method)({call})")
     space = dict(model=model, inputs=inputs)
     try:

@@ -54,6 +54,9 @@ CHILD_SIDE = {
     "worker.applied",
     "worker.keeping",
     "worker.outputs",
+    "worker.calls",
+    "worker.breaks",
+    "worker.profile",
     "worker.timing",
     "worker.checks",
     "worker.conversion",
@@ -64,7 +67,7 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
-AWAY = {"recipes", "verification"}
+AWAY = {"recipes", "verification", "investigation", "diagnose", "diagnosis", "replay", "startup_matrix", "profile"}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
@@ -84,6 +87,9 @@ MAY_IMPORT = {
     **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | {"study", "verification"}),
 }
 TORCH_AT_TOP_LEVEL = {
+    "worker.calls",
+    "worker.breaks",
+    "worker.profile",
     "worker.making",
     "worker.applied",
     "worker.keeping",

@@ -90,8 +90,8 @@ class Crew:
         """Fork a worker and take it through the phases up to steady calls."""
         phase: Phase = "probe"
         try:
-            if self._probed is None and self._probes(member):
-                yield from self._learn_cpu(member)
+            if self.probes(member):
+                yield from self.learn_cpu(member)
             begin = time.monotonic()
             for phase, command in self._steps(member):
                 if phase == "settle":
@@ -239,11 +239,14 @@ class Crew:
             **member.names,
         )
 
-    def _probes(self, member: Member) -> bool:
+    def probes(self, member: Member) -> bool:
+        """Whether the first call of the member would include Inductor's look at this CPU."""
         return member.variant.engine.probes_cpu and self.device == "cpu"
 
-    def _learn_cpu(self, member: Member) -> Iterator[Event]:
+    def learn_cpu(self, member: Member) -> Iterator[Event]:
         """Have Inductor's look at this CPU, learnt now or kept from before; later workers begin with its files."""
+        if self._probed is not None:
+            return
         known = probe.kept(self.host, self.environment)
         if known is None:
             yield self.phase(member, "probe")
@@ -278,7 +281,7 @@ class Crew:
         self, member: Member, worker: Worker, *, is_exporting: bool
     ) -> Iterator[tuple[Phase, dict[str, Any]]]:
         runs_file = member.variant.engine.runs_file and not is_exporting
-        if self._probes(member):
+        if self.probes(member):
             yield "probe", {"compile_one": None}
         path = worker.folder / "variant"
         path.write_bytes(by_value.dumps(member.variant))

@@ -144,6 +144,46 @@ def graphs_compiled() -> int | None:
     return _count("stats", "unique_graphs")
 
 
+def compiled() -> list[dict[str, Any]] | None:
+    """Return all that torch's record says of each compile of this process, in order; None where it keeps none.
+
+    ``id``: ``function/number``, with more numbers where torch gives them. ``function``, ``path``, ``line``: what was
+    compiled. ``resumed_at``: the line at which the function was broken, where this is the rest of one; else None.
+    ``reason``: the guard that failed, of a recompile; else "". ``failed``, ``fail_reason``, ``fail_path``,
+    ``fail_line``: why nothing was compiled; else "" and None. ``breaks``: torch's words at each graph break in it.
+    """
+    records = _records()
+    return None if records is None else [_described(record) for record in records]
+
+
+def _described(record: Any) -> dict[str, Any]:
+    function, duration_us = _field(record, "co_name"), getattr(record, "duration_us", None)
+    resumed = re.search(r"_at_(\d+)", function) if function.startswith(RESUMED) else None
+    return {
+        "id": _field(record, "compile_id"),
+        "function": re.sub(rf"^(?:{RESUMED})+|_at_\d+(?:_\d+)*$", "", function),
+        "path": _field(record, "co_filename"),
+        "line": getattr(record, "co_firstlineno", None),
+        "resumed_at": int(resumed[1]) if resumed else None,
+        "reason": _field(record, "recompile_reason"),
+        "failed": _field(record, "fail_type"),
+        "fail_reason": _field(record, "fail_reason"),
+        "fail_path": _field(record, "fail_user_frame_filename"),
+        "fail_line": getattr(record, "fail_user_frame_lineno", None),
+        "breaks": sorted(map(str, getattr(record, "restart_reasons", None) or ())),
+        "seconds": None if duration_us is None else duration_us / 1e6,
+    }
+
+
+def break_messages() -> dict[str, int] | None:
+    """Return torch's own count of graph breaks by what it says of them; None where it keeps none."""
+    try:
+        from torch._dynamo.utils import counters
+    except ImportError:
+        return None
+    return {str(message): int(count) for message, count in counters["graph_break"].items()}
+
+
 def probe_cpu(*, compile_one: float | None) -> str:
     """Let Inductor learn what it otherwise learns at its first compile on a machine.
 

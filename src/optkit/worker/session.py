@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import select
 import signal
@@ -29,6 +30,12 @@ REASON_CHARACTERS = 400
 DETAILS_CHARACTERS = 20_000
 MEMORY_CALLS = 3
 WINDOW = 20
+INVESTIGATIONS = {
+    "breaks": "optkit.worker.breaks",
+    "calls": "optkit.worker.calls",
+    "profile": "optkit.worker.profile",
+}
+"""Modules whose function ``look(session, ...)`` answers a question; imported when it is asked."""
 SETTLE_SAMPLES = 300
 SETTLE_LIMIT_S = 30.0
 
@@ -153,6 +160,12 @@ class Session:
     def do_check(self, path: str) -> dict[str, Any]:
         """Compare this variant's outputs with those at `path`."""
         return checks.check(self.spec, self.loaded, self.watch.function, path, self.variant)
+
+    def do_investigate(self, kind: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Let one of `INVESTIGATIONS` look into the model; what it is given, and answers, is JSON."""
+        look = importlib.import_module(INVESTIGATIONS[kind]).look
+        answer: dict[str, Any] = look(self, **given)
+        return answer
 
     def do_keep(self, path: str) -> dict[str, Any]:
         """Write inputs and eager's outputs for them to `path`, and say how far this variant's are from those."""

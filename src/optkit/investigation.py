@@ -1,0 +1,102 @@
+"""Workers for questions that are no study: a diagnosis, a replay of shapes, a profile. One after the other, nothing raced.
+
+Like a study they have private caches and deadlines, and hold off other studies of this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Self
+
+from optkit import environment
+from optkit.crew import Crew
+from optkit.errors import UsageError
+from optkit.member import Member
+from optkit.study import Plan, alone
+from optkit.worker.endings import WorkerFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from optkit.variant import Variant
+    from optkit.worker.host import Worker
+    from optkit.workload import Workload
+
+LIMIT_S = 600.0
+
+
+class Investigation:
+    """Owns the workers; use it as a context manager.
+
+    Parameters
+    ----------
+    workload
+        What the questions are about.
+    limit_s
+        Seconds that one phase, or one answer, may take.
+    """
+
+    def __init__(self, workload: Workload, *, limit_s: float = LIMIT_S) -> None:
+        self.workload = workload
+        self.environment = environment.detect()
+        self.device = workload.place(self.environment)
+        self.limit_s = limit_s
+        self._contexts = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._contexts.enter_context(alone())
+        plan = Plan(budget_s=1.0, compile_limit_s=self.limit_s)
+        self.crew = Crew(self.workload, plan, self.environment, self.device, 1)
+        self._contexts.enter_context(self.crew.host)
+        self.crew.pack()
+        self.crew.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._contexts.close()
+
+    def worker(self, variant: Variant, *, until: str = "prepare", cache: Path | None = None) -> Worker:
+        """Return a new worker of a variant that has come through the phases up to `until`.
+
+        Parameters
+        ----------
+        variant
+            What the worker is to run.
+        until
+            The last phase: ``"build"``, ``"prepare"`` (the callable is made, and not yet called) or ``"first_call"``.
+        cache
+            Inductor's cache directory of an earlier worker, which is copied; None: one that is empty but for what is
+            known of this machine.
+
+        Raises
+        ------
+        UsageError
+            If the variant cannot run here, or the model fails in one of the phases; the message says why.
+        """
+        here = self.environment.placed(self.device)
+        if (blocked := variant.blocked(here)) is not None:
+            raise UsageError(f"{variant} cannot run here: {blocked}")
+        member = Member(variant, cache=cache)
+        with self.explained(variant):
+            if self.crew.probes(member):
+                for _ in self.crew.learn_cpu(member):
+                    pass
+            for phase, _ in self.crew.start_again(member):
+                if phase == until:
+                    break
+        assert member.worker is not None
+        return member.worker
+
+    def ask(self, worker: Worker, kind: str, variant: Variant, **given: Any) -> dict[str, Any]:
+        """Have a worker look into something; see `Session.do_investigate`. Errors end in one sentence, as above."""
+        with self.explained(variant):
+            return worker.ask({"do": "investigate", "kind": kind, "given": given}, self.limit_s)
+
+    @contextlib.contextmanager
+    def explained(self, variant: Variant) -> Iterator[None]:
+        """Turn the failure of a worker into a sentence about the variant."""
+        try:
+            yield
+        except WorkerFailedError as error:
+            raise UsageError(f"{variant} of {self.workload.name} failed: {error.reason}") from error

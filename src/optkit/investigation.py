@@ -1,6 +1,6 @@
-"""Workers for questions that are no study: a diagnosis, a replay of shapes, a profile. One after the other, nothing raced.
+"""Workers for questions that are no study: a diagnosis, a replay of shapes, a profile.
 
-Like a study they have private caches and deadlines, and hold off other studies of this process.
+One works after the other, and nothing is raced. Like a study they have private caches and deadlines, and hold off other studies of this process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Workers for questions that are no study: a diagnosis, a replay of shapes, a profile.
 
-One works after the other, and nothing is raced. Like a study they have private caches and deadlines, and hold off other studies of this process.
+One works after the other, and nothing is raced. Like a study they have private caches and deadlines, and hold off other
+studies of this process.
 """
 
 from __future__ import annotations

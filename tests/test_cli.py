@@ -165,3 +165,12 @@ def test_the_code_of_a_variant_or_pattern_is_printed_and_is_python(variant):
     done = run("code", "tiny_cnn", "-v", variant)
     assert done.returncode == 0, done.stderr
     compile(done.stdout, "code", "exec")
+
+
+@pytest.mark.worker
+def test_a_diagnosis_is_told_in_words_or_as_one_document():
+    done = run("diagnose", "tiny_cnn", "-v", "compile:backend=eager", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["model"], told["findings"], told["evidence"]["graphs"]) == ("tiny_cnn", [], 1)
+    assert run("diagnose", "tiny_cnn", "-v", "eager").returncode == 2

@@ -42,6 +42,9 @@ LEAVES = {
     "lock",
     "recipe_run",
     "recipe_extras",
+    "causes",
+    "sightings",
+    "diagnosis_page",
 }
 FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison"}
 PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
@@ -67,7 +70,7 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
-AWAY = {"recipes", "verification", "investigation", "diagnose", "diagnosis", "replay", "startup_matrix", "profile"}
+AWAY = {"recipes", "verification", "investigation", "diagnosis", "replay", "startup_matrix", "profile"}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
@@ -84,7 +87,7 @@ MAY_IMPORT = {
     **dict.fromkeys(RUN, LEAVES | FOLD | PARENT_SIDE | RUN),
     "study": LEAVES | FOLD | {"scheduler", "estimate"},
     **dict.fromkeys(AWAY, LEAVES | FOLD | PARENT_SIDE | RUN | AWAY | {"study"}),
-    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | {"study", "verification"}),
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | {"study"}),
 }
 TORCH_AT_TOP_LEVEL = {
     "worker.calls",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
+    from optkit.diagnosis import Diagnosis, diagnose
     from optkit.errors import OptkitError, UsageError, VariantError, WorkerError, WorkloadError
     from optkit.measurement import Measurement
     from optkit.study import Plan, Study, compare
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "comparison",
+    "Diagnosis": "diagnosis",
     "Doubt": "verdicts",
     "Explorer": "widgets",
     "LatencyPlot": "widgets",
@@ -36,6 +38,7 @@ _HOMES = {
     "Workload": "workload",
     "WorkloadError": "errors",
     "compare": "study",
+    "diagnose": "diagnosis",
     "explore": "widgets",
     "verify": "verification",
 }
@@ -43,6 +46,7 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "Comparison",
+    "Diagnosis",
     "Doubt",
     "Explorer",
     "LatencyPlot",
@@ -60,6 +64,7 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "compare",
+    "diagnose",
     "explore",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The command line: `optkit lab`, `compare`, `verify`, `code`, `doctor`, `variants`. Also ``python -m optkit``.
+"""The command line: `optkit lab`, `compare`, `diagnose`, `verify`, `code` and more. Also ``python -m optkit``.
 
 Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured), 2 wrong use, 130 interrupted.
 """
@@ -105,6 +105,21 @@ def verify(
     found = verification.verify(folder, budget_s=budget, measure=lambda study: show(study, to_stderr=True))
     print(json.dumps(found.to_json(), indent=2) if as_json else found)  # noqa: T201
     raise typer.Exit(0 if found.holds else FAILED)
+
+
+@app.command()
+def diagnose(
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    variant: Annotated[str, typer.Option("--variant", "-v", help="Settings of torch.compile to look at.")] = "compile",
+    batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Find graph breaks and recompiles, each with its line, its reason and a fix."""
+    from optkit.diagnosis import diagnose as look
+
+    diagnosis = look(model, variant=variant, batch_size=batch_size, device=device)
+    print(diagnosis.to_json() if as_json else diagnosis)  # noqa: T201
 
 
 @app.command()

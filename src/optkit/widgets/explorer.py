@@ -16,7 +16,7 @@ from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, Samples, StudyEn
 from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
 from optkit.study import Plan, Study, check_workload, plan_from
-from optkit.variant import BASELINE
+from optkit.variant import BASELINE, Variant
 from optkit.widgets import view
 from optkit.widgets.html import Html
 from optkit.widgets.live import LatencyPlot
@@ -24,6 +24,7 @@ from optkit.widgets.parts import as_workload, box, button, machine
 from optkit.widgets.picker import VariantPicker
 from optkit.widgets.settings import SettingsForm
 from optkit.widgets.variant_list import VariantList
+from optkit.widgets.why import Why
 from optkit.workload import Workload
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     comparison
         What is known so far: live while a study runs, whole when it is over.
-    picker, variants, plot
-        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`.
+    picker, variants, plot, why
+        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`, `Why`.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
         self._title, self._answer, self._progress = Html(), Html(role="status"), Html()
         self._table, self._costs = Html(), Html()
+        self.why = Why(self._asked_about)
         self._run_button = button("Run", "Measure these variants", style="primary")
         self._stop_button = button("Stop", "End the study, keep what is known", disabled=True)
         self._skip_button = button("Skip", "End the variant that is being brought up, go on with others", disabled=True)
@@ -121,7 +123,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             ipywidgets.HBox, "optkit-controls", self._progress, self._skip_button, self._stop_button, self._run_button
         )
         watcher = box(ipywidgets.VBox, "optkit-card", controls, self.plot)
-        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs)
+        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs, self.why)
         right = box(ipywidgets.VBox, "optkit-column", watcher, reader)
         return [self._title, self._answer, box(ipywidgets.Box, "optkit-columns", chooser, right)]
 
@@ -223,6 +225,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _workload(self) -> Workload:
         return self._own or as_workload(self.form.model, None, self.form.batch_size, self._given)
 
+    def _asked_about(self) -> tuple[Workload, Variant]:
+        """Return what Why looks at: the fastest variant of torch.compile that was measured, else the first listed."""
+        ranked = [Variant.read(str(one)) for one in self.comparison.ranked() if "()" not in str(one)]
+        known = [one for one in (*ranked, *self.variants.variants, self.picker.variant) if one.engine.compiles]
+        return self._workload(), known[0] if known else Variant.parse("compile")
+
     def _chosen_plan(self) -> Plan:
         return plan_from(None, {**vars(self.plan), "budget_s": self.form.budget_s})
 
@@ -287,7 +295,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._running = running
         if not running:
             self._study = None
-        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button):
+        if running:
+            self.why.clear()
+        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button, self.why):
             part.disabled = running
         self._stop_button.disabled = not running
         self._draw()

@@ -58,6 +58,7 @@ CHILD_SIDE = {
     "worker.keeping",
     "worker.outputs",
     "worker.calls",
+    "worker.batches",
     "worker.breaks",
     "worker.profile",
     "worker.timing",
@@ -91,6 +92,7 @@ MAY_IMPORT = {
 }
 TORCH_AT_TOP_LEVEL = {
     "worker.calls",
+    "worker.batches",
     "worker.breaks",
     "worker.profile",
     "worker.making",

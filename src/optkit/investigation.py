@@ -75,19 +75,35 @@ class Investigation:
         UsageError
             If the variant cannot run here, or the model fails in one of the phases; the message says why.
         """
+        return self._bring_up(variant, until, cache)[0]
+
+    def exported(self, variant: Variant) -> tuple[Path, dict[str, Any]]:
+        """Have a worker export a variant; return the folder that it wrote to, and what it answered. Raises as above."""
+        worker, answer = self._bring_up(variant, "export", None)
+        worker.end()
+        return worker.folder / "artifact", answer
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What a process needs to build the model; see `Workload.pack`."""
+        return self.crew._spec  # noqa: SLF001 - packed once, as the weights may be large
+
+    def _bring_up(self, variant: Variant, until: str, cache: Path | None) -> tuple[Worker, dict[str, Any]]:
+        """Return a worker that has come through the phases up to `until`, and its answer to that one."""
         here = self.environment.placed(self.device)
         if (blocked := variant.blocked(here)) is not None:
             raise UsageError(f"{variant} cannot run here: {blocked}")
         member = Member(variant, cache=cache)
+        answer: dict[str, Any] = {}
         with self.explained(variant):
             if self.crew.probes(member):
                 for _ in self.crew.learn_cpu(member):
                     pass
-            for phase, _ in self.crew.start_again(member):
+            for phase, answer in self.crew.start_again(member):
                 if phase == until:
                     break
         assert member.worker is not None
-        return member.worker
+        return member.worker, answer
 
     def ask(self, worker: Worker, kind: str, variant: Variant, **given: Any) -> dict[str, Any]:
         """Have a worker look into something; see `Session.do_investigate`. Errors end in one sentence, as above."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optkit.engines import artifact
-from optkit.worker import compile_trace
+from optkit.worker import batches, compile_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +18,40 @@ if TYPE_CHECKING:
     from optkit.worker.session import Session
 
 
-def look(session: Session, *, passes: int) -> dict[str, Any]:
-    """Call each batch in turn, `passes` times over; see `record`."""
-    return record(session, [batch for _ in range(passes) for batch in session.loaded.batches])
+def look(
+    session: Session,
+    *,
+    passes: int = 1,
+    sequence: list[dict[str, Any]] | None = None,
+    mark_dynamic: bool = False,
+    names: list[str] | None = None,
+) -> dict[str, Any]:
+    """Call each batch in turn, `passes` times over, or those of a sequence; see `record`.
+
+    Parameters
+    ----------
+    session
+        The worker, with its callable prepared.
+    passes
+        How often the user's batches are called, in order.
+    sequence
+        Batches to call in place of these, as items of `optkit.worker.batches`. Each call then has also ``unmarked``,
+        and the answer ``parameters``: the names of what is called.
+    mark_dynamic
+        Whether batch sizes that vary over the sequence are marked as dynamic.
+    names
+        The ``parameters`` that another worker answered with, for one that has no model.
+    """
+    if sequence is None:
+        return record(session, [batch for _ in range(passes) for batch in session.loaded.batches])
+    made = batches.Sequence(session.loaded, session.variant, sequence, mark_dynamic=mark_dynamic, names=names)
+    answer = record(session, made)
+    for call, unmarked in zip(answer["calls"], made.unmarked, strict=True):
+        call["unmarked"] = unmarked
+    return answer | {"parameters": made.parameters}
 
 
-def record(session: Session, batches: Iterable[Batch]) -> dict[str, Any]:
+def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
     """Make one call with each batch, in the grad context that the variant is in.
 
     Returns
@@ -31,11 +59,11 @@ def record(session: Session, batches: Iterable[Batch]) -> dict[str, Any]:
     dict
         ``calls``: of each ``duration_ns``; ``inputs``, its tensors as ``[name, shape, dtype]`` and other arguments as
         ``[name, None, repr]``; ``compiles``, see `compile_trace.compiled` (empty where torch does not say); ``error``,
-        None where it did not raise. ``facts``: see `compile_trace.Trace.facts`; None where nothing is compiled.
-        ``breaks``: see `compile_trace.break_messages`.
+        None where it did not raise. ``told``: whether torch keeps a record of compiles. ``facts``: see
+        `compile_trace.Trace.facts`; None where nothing is compiled. ``breaks``: see `compile_trace.break_messages`.
     """
     calls = []
-    for args, kwargs in batches:
+    for args, kwargs in called:
         known = len(compile_trace.compiled() or [])
         begin = perf_counter_ns()
         error = None
@@ -49,7 +77,13 @@ def record(session: Session, batches: Iterable[Batch]) -> dict[str, Any]:
         duration_ns = perf_counter_ns() - begin
         new = (compile_trace.compiled() or [])[known:]
         calls.append({"duration_ns": duration_ns, "inputs": described(args, kwargs), "compiles": new, "error": error})
-    return {"calls": calls, "facts": session.do_facts()["facts"], "breaks": compile_trace.break_messages()}
+    told = compile_trace.compiled() is not None
+    return {
+        "calls": calls,
+        "told": told,
+        "facts": session.do_facts()["facts"],
+        "breaks": compile_trace.break_messages(),
+    }
 
 
 def described(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[list[Any]]:

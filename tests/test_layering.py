@@ -45,13 +45,28 @@ LEAVES = {
     "causes",
     "sightings",
     "diagnosis_page",
+    "replayed",
+    "replay_items",
+    "replay_advice",
+    "startup_advice",
 }
 FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison"}
-PICTURES = {"charts", "svg", "svg_parts", "figures", "page"}
+PICTURES = {
+    "charts",
+    "svg",
+    "svg_parts",
+    "figures",
+    "page",
+    "profile_page",
+    "replay_page",
+    "startup_table",
+    "startup_advice",
+}
 PARENT_SIDE = {"worker.host", "worker.endings", "worker.frames"}
 CHILD_SIDE = {
     "worker.zygote",
     "worker.session",
+    "worker.start",
     "worker.loading",
     "worker.making",
     "worker.applied",
@@ -71,7 +86,7 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
-AWAY = {"recipes", "verification", "investigation", "diagnosis", "replay", "startup_matrix", "profile"}
+AWAY = {"recipes", "verification", "investigation", "diagnosis", "replay", "startups", "fresh_process", "profiling"}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
@@ -87,7 +102,7 @@ MAY_IMPORT = {
     "worker": set(),
     **dict.fromkeys(RUN, LEAVES | FOLD | PARENT_SIDE | RUN),
     "study": LEAVES | FOLD | {"scheduler", "estimate"},
-    **dict.fromkeys(AWAY, LEAVES | FOLD | PARENT_SIDE | RUN | AWAY | {"study"}),
+    **dict.fromkeys(AWAY, LEAVES | FOLD | PICTURES | PARENT_SIDE | RUN | AWAY | {"study"}),
     **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | {"study"}),
 }
 TORCH_AT_TOP_LEVEL = {
@@ -110,7 +125,7 @@ TORCH_AT_TOP_LEVEL = {
     "worker.rates",
     "tiny_models",
 }
-TORCH_IN_FUNCTIONS = {"engines", "zoo", "worker.compile_trace", "worker.zygote"}
+TORCH_IN_FUNCTIONS = {"engines", "zoo", "worker.compile_trace", "worker.start", "worker.zygote"}
 
 
 def module_name(path: Path) -> str:

@@ -14,7 +14,9 @@ from optkit.variant import Variant
 from test_variant import VARIANTS
 
 SUBJECT = Subject("net", ["model = torch.nn.Linear(3, 2)", "inputs = (torch.ones(5, 3),)"], "forward", "*inputs", "cpu")
-SIGNATURE = {"signature": {"names": ["x"], "keywords": [], "outputs": "outputs[0]"}}
+SIGNATURE = {
+    "signature": {"names": ["x"], "arguments": 2, "keywords": [], "constants": ["2.0"], "outputs": "outputs[0]"}
+}
 
 
 def contents(variant, **fields):
@@ -35,9 +37,8 @@ def test_the_script_of_every_variant_is_python(variant):
 
 @given(VARIANTS)
 def test_the_program_of_every_recipe_is_python_and_imports_no_optkit(variant):
-    if getattr(variant.engine, "path", None) is not None:
-        return
-    program = recipe_run.run(contents(variant))
+    has_path = getattr(variant.engine, "path", None) is not None
+    program = recipe_run.run(contents(variant, facts={} if has_path else SIGNATURE))
     compile(program, "run.py", "exec")
     assert "import optkit" not in program
     assert "from optkit" not in program
@@ -53,7 +54,7 @@ def test_a_script_moves_model_and_inputs_to_the_device_and_waits_for_it():
 @pytest.mark.parametrize("variant", ["eager+bfloat16", "compile+channels_last", "compile+int8"])
 def test_eager_is_kept_as_it_was_where_the_model_is_changed(variant):
     assert "copy.deepcopy(model)" in script.write(Variant.parse(variant), SUBJECT)
-    assert "copy" not in script.write(Variant.parse("compile"), SUBJECT)
+    assert "copy.deepcopy(model)" not in script.write(Variant.parse("compile"), SUBJECT)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +78,7 @@ def test_the_programs_import_only_what_they_use(name):
 
 
 def test_the_server_is_short():
-    code = [line for line in recipe_extras.SERVE.splitlines() if line.strip()]
-    assert len(code) < 30
+    assert len(recipe_extras.SERVE.splitlines()) < 30
 
 
 def test_what_cannot_be_compared_is_not(environment):
@@ -87,3 +87,23 @@ def test_what_cannot_be_compared_is_not(environment):
     assert "not compared" in recipe_run.run(told)
     assert "worst <=" not in recipe_run.run(told)
     assert "worst <= 0.001" in recipe_run.run(dataclasses.replace(told, compares=True))
+
+
+def test_a_fallback_is_called_in_autocast_as_well():
+    variant = Variant.parse("compile:backend=eager+autocast+fallback=eager")
+    for code in (script.write(variant, SUBJECT), recipe_run.run(contents(variant))):
+        assert code.count("optimized = fast") == 2
+
+
+def test_eager_has_its_own_threads():
+    code = script.write(Variant.parse("eager+threads=1"), SUBJECT)
+    assert code.index("threads = torch.get_num_threads()") < code.index("torch.set_num_threads(1)")
+    program = recipe_run.run(contents(Variant.parse("eager+threads=1")))
+    assert program.index("THREADS = torch.get_num_threads()") < program.index("torch.set_num_threads(1)")
+    assert "timer(eager, THREADS)" in program
+
+
+def test_what_is_exported_is_written_to_a_folder_that_goes():
+    assert "tempfile.TemporaryDirectory()" in script.write(Variant.parse("torchscript"), SUBJECT)
+    assert "chdir" not in script.write(Variant.parse("compile"), SUBJECT)
+    assert "chdir" not in script.write(Variant.parse("onnxruntime:path=mine.onnx"), SUBJECT)

@@ -1,6 +1,7 @@
 """The command line: `optkit lab`, `compare`, `diagnose`, `verify`, `code` and more. Also ``python -m optkit``.
 
-Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured), 2 wrong use, 130 interrupted.
+Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured; verify: it does not hold), 2 wrong use,
+3 verify cannot tell, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BUDGET = (
     "Seconds of wall time after which no further round begins. Every variant gets three rounds even past it, and "
     "compiling is not cut short; a variant whose turn comes after twice the budget is skipped."
 )
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_USE, UNDECIDED, INTERRUPTED = 1, 2, 3, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,11 +77,14 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     ] = False,
 ) -> None:
     """Measure variants of a model against eager, live, and print the answer."""
+    from optkit import takeaway
     from optkit.live_table import show
     from optkit.study import Study
     from optkit.workload import Workload
 
     workload = Workload(model, batch_size=batch_size, device=device, weights=weights)
+    if recipe is not None:
+        takeaway.check_empty(recipe)
     study = Study(workload, variant or "recommended", budget_s=budget)
     comparison = show(study, to_stderr=as_json)
     if as_json:
@@ -98,13 +102,13 @@ def verify(
         bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
     ] = False,
 ) -> None:
-    """Check a recipe in fresh processes and measure it again; exit code 1 where it does not hold."""
+    """Check a recipe in fresh processes and measure it again; exit code 1: it does not hold, 3: that cannot be told."""
     from optkit import verification
     from optkit.live_table import show
 
     found = verification.verify(folder, budget_s=budget, measure=lambda study: show(study, to_stderr=True))
     print(json.dumps(found.to_json(), indent=2) if as_json else found)  # noqa: T201
-    raise typer.Exit(0 if found.holds else FAILED)
+    raise typer.Exit({True: 0, False: FAILED, None: UNDECIDED}[found.holds])
 
 
 @app.command()

@@ -79,7 +79,7 @@ class Crew:
 
     def start(self) -> dict[str, float]:
         """Start the process that forks workers; return the seconds that each of its imports took."""
-        return self.host.start()
+        return self.host.start(self.workload.import_path)
 
     def has_room(self) -> bool:
         """Whether one more worker, like the largest so far, fits in memory."""

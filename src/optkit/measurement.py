@@ -121,7 +121,8 @@ class Measurement(Timings):
         Raises
         ------
         UsageError
-            If the variant failed, gave other outputs than eager, or needs inputs and there are none.
+            If the variant failed, gave other outputs than eager, or needs inputs and there are none; or the model is on
+            another device than was measured.
         """
         from optkit.worker import applied
 
@@ -131,7 +132,7 @@ class Measurement(Timings):
             workload = takeaway.workload_of(self.origin, self.workload)
         else:
             workload = Workload(model, inputs, call=method)
-        return applied.apply(variant, workload, method, model)
+        return applied.apply(variant, workload, method, model, self.workload.get("device", "cpu"))
 
     def fold(self, event: VariantEvent) -> None:
         """Take in one more fact."""

@@ -12,23 +12,21 @@ if TYPE_CHECKING:
 
     from optkit.recipe_run import Contents
 
-SERVE = '''"""Load, warm up, then serve: POST (args, kwargs) as torch.save writes them, and get outputs back so.
-
-python serve.py [PORT]   listens on this machine alone; put what you trust for the outside world in front of it.
-"""
-
+SERVE = """# Load, warm up, then serve: POST (args, kwargs) as torch.save writes them; outputs come back the same way.
+# `python serve.py [PORT]` listens on this machine alone: put what you trust for the outside world in front of it.
 import io
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import run
 import torch
 
-import run
-
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an end like any other: what was unpacked is removed
 fast, found = run.prove()  # calls each kept shape once, so that no request waits for a compile
 
-
 class Handler(BaseHTTPRequestHandler):
+    timeout = 10  # seconds that a client may take: one call at a time, so a slow one holds up all
     def do_POST(self):
         try:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -40,11 +38,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.getvalue())
 
-
-server = HTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8000), Handler)  # one call at a time
-print(f"ready on port {server.server_port}; the first call took {found['first_call_s']:.3f} s", flush=True)
+server = HTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8000), Handler)
+print(f"ready on port {server.server_port}; first call: {found['first_call_s']:.3f} s", flush=True)
 server.serve_forever()
-'''
+"""
 
 
 def notebook(contents: Contents) -> str:
@@ -61,11 +58,8 @@ def notebook(contents: Contents) -> str:
             "The files, torch and the processor are checked first; then each batch that was kept is called once."
         ),
         _code("fast, found = run.prove()\nfound"),
-        _markdown("Eager and the recipe in turn, in seconds a call."),
-        _code(
-            "eager_s, fast_s = run.compare(fast, seconds)\n"
-            '{"eager_s": eager_s, "fast_s": fast_s, "speedup": eager_s / fast_s}'
-        ),
+        _markdown("Eager and the recipe in turn."),
+        _code("eager_s, fast_s = run.compare(fast, seconds)\nprint(run.told(eager_s, fast_s))"),
     ]
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -97,7 +91,7 @@ def readme(contents: Contents, record: Mapping[str, Any]) -> str:
     return f"""# {contents.variant} of {contents.title}
 
 Saved by optkit {record["optkit"]} on {record["saved_at"]}; {where}.
-Measured: {speedup}; outputs {measured["agreement"]}; doubts: {", ".join(measured["doubts"]) or "none"}.
+Measured before that: {speedup}; outputs {measured["agreement"]}; doubts: {", ".join(measured["doubts"]) or "none"}.
 - `python run.py` checks files, versions and outputs, then times eager and this in turn; `--check` leaves out the times.
 - `optkit verify FOLDER` measures the speed-up again with its interval, and says what has changed since.
 - `python serve.py PORT` warms up and serves; `papermill recipe.ipynb out.ipynb -p folder FOLDER` runs the notebook.

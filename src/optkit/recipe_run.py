@@ -74,7 +74,9 @@ class Contents:
 def run(contents: Contents) -> str:
     """Return ``run.py``."""
     parts = [
-        script.helpers(),
+        script.helpers(
+            "tensors", "distance", *(["constants"] if contents.variant.engine.name == "onnxruntime" else [])
+        ),
         _CHECK,
         *([Template(_USE_CACHE).substitute(CACHE=CACHE)] if contents.has_cache else []),
         _kept(contents),
@@ -105,6 +107,7 @@ def _head(contents: Contents, body: str) -> str:
         *path,
         f'RECIPE = json.loads((HERE / "{RECORD}").read_text(encoding="utf-8"))',
         f'DEVICE = "{contents.device}"',
+        "THREADS = torch.get_num_threads()  # of eager, whatever this recipe sets",
     ]
     return "\n".join(lines) + "\n"
 
@@ -123,13 +126,18 @@ def check():
     for name, digest in RECIPE["files"].items():
         if not (HERE / name).is_file():
             raise RecipeError(f"{name} is missing from {HERE}; save the recipe again.")
-        if hashlib.sha256((HERE / name).read_bytes()).hexdigest() != digest:
+        with (HERE / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != digest:
             raise RecipeError(f"{name} was altered after it was saved, so it is not what was measured; save it again.")
+    for path in (HERE / "code").rglob("*.*"):
+        if str(path.relative_to(HERE)) not in RECIPE["files"] and "__pycache__" not in path.parts and path.is_file():
+            raise RecipeError(f"{path.relative_to(HERE)} was added after it was saved and can be imported; remove it.")
     lacking = ", ".join(sorted(set(RECIPE["cpu_flags"]) - cpu_flags()))
-    if lacking and RECIPE["artifact"] == "model.pt2":
-        raise RecipeError(f"model.pt2 was compiled for a processor with {lacking}, which is not here; save it again.")
+    if lacking and RECIPE["for_this_processor"]:
+        raise RecipeError(f"This was compiled for a processor with {lacking}, which is not here; save it again.")
     found = None if DEVICE == "cpu" or not torch.cuda.is_available() else torch.cuda.get_device_name(DEVICE)
-    if DEVICE != "cpu" and (found is None or (RECIPE["artifact"] == "model.pt2" and found != RECIPE["device_name"])):
+    if DEVICE != "cpu" and (found is None or (RECIPE["for_this_processor"] and found != RECIPE["device_name"])):
         raise RecipeError(f"This recipe is for {RECIPE['device_name']} and there is {found} here; save it again here.")
 
 
@@ -239,7 +247,7 @@ def _example(variant: Variant) -> list[str]:
     if function := variant_code.converting(variant):
         lines += [
             *function,
-            "inputs = {key: converted(value) for key, value in kwargs.items()} or tuple(map(converted, args))",
+            "inputs = converted(inputs)",
         ]
     return lines
 
@@ -258,16 +266,14 @@ def _warming(variant: Variant, target: str) -> list[str]:
         "except Exception as error:",
         '    print("compiling failed, so eager is called from here on:", error, file=sys.stderr)',
         f"    fast = {target}",
+        *(f"    {line}" for line in script.autocasting(variant)),
     ]
 
 
 def _calling(variant: Variant) -> list[str]:
     convert = []
     if variant_code.converting(variant):
-        convert = [
-            "    args = [converted(value) for value in args]",
-            "    kwargs = {key: converted(value) for key, value in kwargs.items()}",
-        ]
+        convert = ["    args, kwargs = converted(args), converted(kwargs)"]
     return [
         "def call(*args, **kwargs):",
         *convert,
@@ -297,47 +303,63 @@ def prove():
     loaded = time.perf_counter()
     batches, expected = kept()
     called = time.perf_counter()
-    outputs = [fast(*batches[0][0], **batches[0][1])]
-    tensors(outputs)[0].cpu()  # waits for the device
-    found = {"load_s": loaded - begin, "first_call_s": time.perf_counter() - called}
-    outputs += [fast(*args, **kwargs) for args, kwargs in batches[1:]]
+    outputs = []
+    for args, kwargs in batches:
+        torch.manual_seed(0)  # as when the expected outputs were made
+        outputs.append(fast(*args, **kwargs))
+        if len(outputs) == 1:
+            tensors(outputs)[0].cpu()  # waits for the device
+            first = time.perf_counter() - called
+    found = {"load_s": loaded - begin, "first_call_s": first}
     worst = max(distance(one, other) for one, other in zip(outputs, expected))
 $JUDGE
     return fast, found | {"distance": worst if worst < float("inf") else None}
 
 
 def compare(fast, seconds=1.0, turns=5):
-    """Return the median seconds of a call of eager and of `fast`, timed in turn."""
+    """Return the seconds of a call of eager and of `fast` in each turn; with 0 seconds eager is only called once."""
     model, (args, kwargs) = $TARGET, kept()[0][0]
 
     def eager(*args, **kwargs):
         with $EAGER:
             return model(*args, **kwargs)
 
-    def timer(call):
+    def timer(call, threads):
         space = {"call": call, "args": args, "kwargs": kwargs}
-        return benchmark.Timer("call(*args, **kwargs)", globals=space, num_threads=torch.get_num_threads())
+        return benchmark.Timer("call(*args, **kwargs)", globals=space, num_threads=threads)
 
-    timers, times = (timer(eager), timer(fast)), ([], [])
-    for _ in range(turns):  # in turn: what slows the machine down meanwhile slows both
+    eager(*args, **kwargs)
+    timers, times = (timer(eager, THREADS), timer(fast, torch.get_num_threads())), ([], [])
+    for _ in range(turns if seconds else 0):  # in turn: what slows the machine down meanwhile slows both
         for one, taken in zip(timers, times):
             taken.append(one.blocked_autorange(min_run_time=seconds / turns).median)
-    return tuple(statistics.median(taken) for taken in times)
+    return times
+
+
+def told(eager_s, fast_s):
+    """Return what the turns tell, which can be nothing."""
+    ratios = sorted(one / other for one, other in zip(eager_s, fast_s))
+    said = f"{statistics.median(ratios):.2f}x, {ratios[0]:.2f} to {ratios[-1]:.2f} in {len(ratios)} turns"
+    if ratios[0] <= 1 <= ratios[-1]:
+        said += ", so which is faster cannot be told"
+    eager_ms, fast_ms = statistics.median(eager_s) * 1e3, statistics.median(fast_s) * 1e3
+    return f"eager {eager_ms:.3f} ms, optimized {fast_ms:.3f} ms: {said}"
 
 
 def main():
-    """Check, and time unless --check is given."""
+    """Check, and time; --check leaves out the times, and --eager calls eager once all the same."""
     try:
         fast, found = prove()
     except RecipeError as error:
         sys.exit(str(error))
+    if "--eager" in sys.argv:
+        compare(fast, seconds=0)
     if "--check" in sys.argv:
         print(json.dumps(found))
         return
     print(f"loaded in {found['load_s']:.2f} s, first call {found['first_call_s']:.3f} s")
     print(f"outputs differ from eager's by {found['distance']} of their size")
-    eager_s, fast_s = compare(fast)
-    print(f"eager {eager_s * 1e3:.3f} ms, optimized {fast_s * 1e3:.3f} ms: {eager_s / fast_s:.2f}x")
+    print(told(*compare(fast)))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ eager gives the outputs that the recipe must give. The finished folder runs its 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,8 @@ from optkit.worker.endings import WorkerFailedError
 from optkit.workload import KeptWorkload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optkit.comparison import Comparison
     from optkit.environment import Environment
     from optkit.measurement import Measurement
@@ -57,8 +61,8 @@ def save(comparison: Comparison, folder: Path, variant: Variant | str | None, wo
         raise UsageError("The model is not in this process any more; pass workload=optkit.Workload(model, inputs).")
     if isinstance(workload, KeptWorkload):
         raise UsageError("This was measured of a recipe, which is in a folder already; copy that.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is no empty folder; give the name of a new one.")
+    takeaway.check_empty(folder)
+    _check_same(workload.describe(environment.detect()), measurement.workload)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(), tempfile.TemporaryDirectory(prefix=".optkit-", dir=folder.parent) as made:  # renamed when it is whole
         _write(Path(made) / "recipe", measurement, chosen, workload)
@@ -66,6 +70,14 @@ def save(comparison: Comparison, folder: Path, variant: Variant | str | None, wo
             folder.rmdir()
         (Path(made) / "recipe").rename(folder)
     return folder
+
+
+def _check_same(given: dict[str, Any], measured: Mapping[str, Any]) -> None:
+    """Raise a UsageError where a workload is not the one that was measured, as far as the record tells."""
+    other = [name for name in given.keys() & measured.keys() if given[name] != measured[name]]
+    if other:
+        told = ", ".join(f"{name} {measured[name]!r}, not {given[name]!r}" for name in sorted(other))
+        raise UsageError(f"This is not what was measured, which has {told}; give the same workload.")
 
 
 def _write(folder: Path, measurement: Measurement, variant: Variant, workload: Workload) -> None:
@@ -80,7 +92,7 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
         title=workload.name,
         method=workload.call,
         device=workload.place(here),
-        artifact=_artifact(variant),
+        artifact=variant.engine.artifact_name,
         facts=facts["export"],
         zoo=tuple(workload.model_code()) if workload.is_zoo else (),
         by_torch=spec["payload_by_torch"],
@@ -102,7 +114,7 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
     record["files"] = {str(path.relative_to(folder)): digest(path) for path in _held(folder)}
     record["programs"] = {name: digest(folder / name) for name in PROGRAMS}
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    record["saved"] = prove(folder)
+    record["saved"] = prove(folder, "--eager")
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
@@ -112,18 +124,14 @@ def _keep_model(folder: Path, workload: Workload) -> dict[str, Any]:
     if spec["payload"] is None:
         return spec
     Path(spec["payload"]).rename(folder / MODEL)
-    own_code.copy(own_code.modules_of(_pickled(workload)), folder / CODE)
+    copied = own_code.copy(own_code.modules_of(_pickled(workload)), folder / CODE)
+    if taken := {Path(name).stem for name in PROGRAMS} & {path.parts[0].removesuffix(".py") for path in copied}:
+        raise UsageError(f"A recipe has a program called {taken.pop()}.py itself; rename your module of that name.")
     return spec
 
 
 def _pickled(workload: Workload) -> tuple[Any, ...]:
     return workload.model, workload.batches, workload.evaluate
-
-
-def _artifact(variant: Variant) -> str | None:
-    engine = variant.engine
-    path = getattr(engine, "path", None)
-    return engine.artifact_name if path is None else Path(path).name
 
 
 def _make(folder: Path, variant: Variant, workload: Workload, here: Environment) -> dict[str, Any]:
@@ -147,10 +155,18 @@ def _make(folder: Path, variant: Variant, workload: Workload, here: Environment)
         if member.artifact is not None:
             shutil.copytree(member.artifact, folder, dirs_exist_ok=True)
         elif (path := getattr(variant.engine, "path", None)) is not None:
-            shutil.copyfile(path, folder / Path(path).name)
+            _copy_own(Path(path), folder, str(variant.engine.artifact_name))
         elif variant.engine.compiles and any(member.worker.cache.iterdir()):
             _zip(member.worker.cache, folder / CACHE)
     return facts
+
+
+def _copy_own(path: Path, folder: Path, name: str) -> None:
+    """Copy the user's own file under the recipe's name for it; what an ONNX file keeps beside it, under its own."""
+    shutil.copyfile(path, folder / name)
+    beside = path.with_name(f"{path.name}.data")
+    if beside.is_file():
+        shutil.copyfile(beside, folder / beside.name)
 
 
 def _zip(cache: Path, path: Path) -> None:
@@ -189,7 +205,9 @@ def _record(contents: Contents, measurement: Measurement, workload: Workload, he
         "artifact": contents.artifact,
         "by_torch": contents.by_torch,
         "cpu_flag_kinds": CPU_FLAG_KINDS,
-        "cpu_flags": sorted(flag for flag in here.cpu_flags if flag.startswith(CPU_FLAG_KINDS)),
+        "cpu_flags": cpu_flags(here),
+        "for_this_processor": contents.variant.engine.name == "aotinductor",
+        "compares": contents.compares,
         "environment": here.to_json(),
         "measured": {
             "speedup": measurement.speedup,
@@ -211,13 +229,18 @@ def _held(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path not in texts)
 
 
+def cpu_flags(here: Environment) -> list[str]:
+    """Return what the processor can do of that which decides the code a compiler writes."""
+    return sorted(flag for flag in here.cpu_flags if flag.startswith(CPU_FLAG_KINDS))
+
+
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def prove(folder: Path) -> dict[str, Any]:
+def prove(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run a recipe's own check in a fresh process, from another working folder; return what it found.
 
     Raises
@@ -227,17 +250,22 @@ def prove(folder: Path) -> dict[str, Any]:
     """
     environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
     with tempfile.TemporaryDirectory(prefix="optkit-") as empty:
-        command = [sys.executable, "-P", str(folder.resolve() / "run.py"), "--check"]
+        command = [sys.executable, "-P", str(folder.resolve() / "run.py"), "--check", *arguments]
+        process = subprocess.Popen(
+            command, cwd=empty, env=environ | {"TMPDIR": empty}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                command, cwd=empty, env=environ | {"TMPDIR": empty}, capture_output=True, text=True, timeout=LIMIT_S,
-                check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+            stdout, stderr = process.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             raise UsageError(f"run.py did not end within {LIMIT_S:.0f} s; save the recipe again.") from None
-    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["It printed nothing."]
-    if done.returncode != 0:
-        ended = f" (it was ended by signal {-done.returncode})" if done.returncode < 0 else ""
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and whatever it has started
+            process.wait()
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["It printed nothing."]
+    if process.returncode != 0:
+        ended = f" (it was ended by signal {-process.returncode})" if process.returncode < 0 else ""
         raise UsageError(f"{lines[-1]}{ended}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(stdout.splitlines()[-1])
     return found

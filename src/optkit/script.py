@@ -51,27 +51,28 @@ class Subject(NamedTuple):
 def write(variant: Variant, subject: Subject) -> str:
     """Return a script that runs with ``python -c``, from any folder."""
     target = "" if subject.method == "forward" else f".{subject.method}"
-    call = f"({subject.inputs})"
-    needs_copy = variant.dtype or variant.memory_format or variant.quantize or variant.train
+    is_changed = variant.dtype or variant.memory_format or variant.quantize or variant.train
     body = [
         comment(f"{variant} of {subject.title}: builds the model, optimizes it, checks it and times it beside eager."),
-        *(["import copy"] if needs_copy else []),
+        "import copy",
+        *(["import os", "import tempfile"] if variant.engine.exports else []),
         "import time",
         "",
         "import torch",
         "from torch.utils import benchmark",
         "",
         "",
-        helpers(),
+        helpers("tensors", "distance"),
         "",
         *subject.lines,
         *placing(subject),
-        f"model.{'train' if variant.train else 'eval'}()",
+        "model.eval()",
         "",
-        f"original, plain = {'copy.deepcopy(model)' if needs_copy else 'model'}, inputs",
+        f"original, plain = {'copy.deepcopy(model)' if is_changed else 'model'}, inputs",
         f"eager = original{target}",
+        "torch.manual_seed(0)",
         f"with {EAGER}:",
-        f"    expected = eager{call}",
+        f"    expected = eager({of(subject.inputs, 'copy.deepcopy({})')})  # a copy: a model can change its inputs",
         "",
         *optimizing(variant, subject.method, subject.inputs),
         "",
@@ -83,19 +84,25 @@ def write(variant: Variant, subject: Subject) -> str:
     return "\n".join(body) + "\n"
 
 
+def of(inputs: str, made: str) -> str:
+    """Return how a call takes what is made of the inputs, e.g. ``*copy.deepcopy(inputs)``."""
+    name = inputs.lstrip("*")
+    return f"{inputs[: len(inputs) - len(name)]}{made.format(name)}"
+
+
 def comment(said: str) -> str:
     """Return a sentence as one line of Python that does nothing, whatever is in it."""
     return "# " + "".join(letter if letter.isprintable() else " " for letter in said)
 
 
 @cache
-def helpers() -> str:
-    """Return the source of `optkit.worker.outputs`' functions, without importing it: it imports torch."""
+def helpers(*names: str) -> str:
+    """Return the source of some of `optkit.worker.outputs`' functions, without importing it: it imports torch."""
     spec = util.find_spec("optkit.worker.outputs")
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).read_text(encoding="utf-8")
-    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name in names]
     return "\n\n\n".join(str(ast.get_source_segment(source, node)) for node in found) + "\n"
 
 
@@ -115,10 +122,17 @@ def placing(subject: Subject) -> list[str]:
 
 def optimizing(variant: Variant, method: str, inputs: str) -> list[str]:
     """Return the lines that make ``fast``, the optimized callable; once, for all calls."""
-    lines = [] if variant.threads is None else [f"torch.set_num_threads({variant.threads})"]
+    lines = ["threads = torch.get_num_threads()", *(["model.train()"] if variant.train else [])]
+    if variant.engine.exports:
+        lines += [
+            "folder = tempfile.TemporaryDirectory()",
+            "os.chdir(folder.name)  # what is exported is written there",
+        ]
+    if variant.threads is not None:
+        lines.append(f"torch.set_num_threads({variant.threads})")
     lines += variant_code.conversion(variant, inputs)
     lines += variant.engine.code("model", method, inputs, context=variant_code.exporting(variant))
-    return ["threads = torch.get_num_threads()", *lines, *autocasting(variant)]
+    return [*lines, *autocasting(variant)]
 
 
 def autocasting(variant: Variant) -> list[str]:
@@ -140,7 +154,7 @@ def context(variant: Variant, grad: str | None = None) -> str:
 
 def first_call(variant: Variant, subject: Subject, target: str) -> list[str]:
     """Return the lines of the first call, which compiles, and of what is done where that fails."""
-    call = f"output = fast({subject.inputs})"
+    call = f"output = fast({of(subject.inputs, 'copy.deepcopy({})')})"
     under = f"with {context(variant, variant.compiled_in)}:"
     synchronize = [] if subject.device == "cpu" else [f'torch.cuda.synchronize("{subject.device}")']
     lines = [under, f"    {call}", *synchronize]
@@ -151,10 +165,11 @@ def first_call(variant: Variant, subject: Subject, target: str) -> list[str]:
             "except Exception as error:",
             '    print("compiling failed, so eager is called from here on:", error)',
             f"    fast = model{target}",
-            *(f"    {line}" for line in lines),
+            *(f"    {line}" for line in (*autocasting(variant), *lines)),
         ]
     again = [f"with {context(variant)}:", f"    {call}"] if variant.compiled_in is not None else []
     return [
+        "torch.manual_seed(0)",
         "begin = time.perf_counter()",
         *lines,
         'print(f"first call {time.perf_counter() - begin:.3f} s: warm up with one before you serve")',
@@ -182,21 +197,31 @@ def tolerance(variant: Variant) -> float:
 
 def timing(variant: Variant, inputs: str) -> list[str]:
     """Return the lines that time eager and the variant in turn."""
-    stars = inputs[: len(inputs) - len(inputs.lstrip("*"))]
-    subject = inputs.lstrip("*")
-    of_eager = "plain" + subject.removeprefix("inputs")
+    name = inputs.lstrip("*")
     return [
         "def timer(call, inputs, threads):",
         '    space = {"call": call, "inputs": inputs}',
-        f'    return benchmark.Timer("call({stars}inputs)", globals=space, num_threads=threads)',
+        f'    return benchmark.Timer("call({of(inputs, "inputs")})", globals=space, num_threads=threads)',
         "",
-        f"timers = timer(eager, {of_eager}, threads), timer(fast, {subject}, torch.get_num_threads())",
+        f"timers = timer(eager, plain, threads), timer(fast, {name}, torch.get_num_threads())",
         "eager_s, fast_s = [], []",
         f"for _ in range({TURNS}):  # in turn: what slows the machine down meanwhile slows both",
         f"    with {EAGER}:",
         f"        eager_s.append(timers[0].blocked_autorange(min_run_time={TURN_S}).median)",
         f"    with {context(variant)}:",
         f"        fast_s.append(timers[1].blocked_autorange(min_run_time={TURN_S}).median)",
-        f"eager_s, fast_s = sorted(eager_s)[{TURNS // 2}], sorted(fast_s)[{TURNS // 2}]",
-        'print(f"eager {eager_s * 1e3:.3f} ms, optimized {fast_s * 1e3:.3f} ms: {eager_s / fast_s:.2f}x")',
+        *telling(),
+    ]
+
+
+def telling() -> list[str]:
+    """Return the lines that say what the turns tell, which can be nothing."""
+    middle = TURNS // 2
+    return [
+        "ratios = sorted(one / other for one, other in zip(eager_s, fast_s))",
+        f"eager_ms, fast_ms = sorted(eager_s)[{middle}] * 1e3, sorted(fast_s)[{middle}] * 1e3",
+        f'said = f"{{ratios[{middle}]:.2f}}x, {{ratios[0]:.2f}} to {{ratios[-1]:.2f}} in {TURNS} turns"',
+        "if ratios[0] <= 1 <= ratios[-1]:",
+        '    said += ", so which is faster cannot be told"',
+        'print(f"eager {eager_ms:.3f} ms, optimized {fast_ms:.3f} ms: {said}")',
     ]

@@ -12,6 +12,7 @@ from optkit.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from optkit.comparison import Comparison
     from optkit.measurement import Measurement
@@ -68,6 +69,12 @@ def usable(measurement: Measurement) -> Variant:
         raise UsageError(f"The outputs of {name} are not those of eager, so it cannot be taken away. {why}".rstrip())
     known = {} if measurement.origin is None else measurement.origin.variants
     return known[name] if name in known else Variant.parse(name)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise a UsageError unless a folder is empty, or not there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is no empty folder; give the name of a new one.")
 
 
 def workload_of(origin: Origin | None, record: Mapping[str, Any]) -> Workload | None:

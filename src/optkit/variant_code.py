@@ -19,9 +19,7 @@ def conversion(variant: Variant, inputs: str) -> list[str]:
     if not (function := converting(variant)):
         return lines
     name = inputs.lstrip("*")
-    many = f"{{key: converted(value) for key, value in {name}.items()}}"
-    made = many if inputs.startswith("**") else f"tuple(map(converted, {name}))"
-    return [*lines, *function, f"{name} = {made if inputs.startswith('*') else f'converted({name})'}"]
+    return [*lines, *function, f"{name} = converted({name})"]
 
 
 def model_conversion(variant: Variant) -> list[str]:
@@ -45,7 +43,15 @@ def converting(variant: Variant) -> list[str]:
     """Return the lines that define ``converted``, which changes one input; none where inputs stay as they are."""
     if variant.dtype is None and variant.memory_format is None:
         return []
-    lines = ["def converted(value):", "    if not torch.is_tensor(value):", "        return value"]
+    lines = [
+        "def converted(value):",
+        "    if isinstance(value, dict):",
+        "        return {key: converted(part) for key, part in value.items()}",
+        "    if type(value) in (list, tuple):",
+        "        return type(value)(map(converted, value))",
+        "    if not torch.is_tensor(value):",
+        "        return value",
+    ]
     if variant.dtype is not None:
         lines += ["    if value.is_floating_point():", f"        value = value.to(torch.{variant.dtype})"]
     if variant.memory_format is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from optkit import environment, lock, recipes, text
 from optkit.errors import UsageError
 from optkit.recipe_run import CODE, MODEL, RECORD
 from optkit.study import Study, collect
-from optkit.takeaway import workload_of
+from optkit.takeaway import UNCOMPARED, workload_of
 from optkit.variant import Variant
+from optkit.verdicts import PASSING
 from optkit.workload import KeptWorkload
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class Verification:
         The new measurement beside eager; None where it was refused.
     saved
         What was measured when the recipe was saved.
+    variant
+        The text of what was measured again.
+    compares
+        Whether outputs can be compared: eager's own can be repeated.
     """
 
     folder: Path
@@ -56,6 +60,7 @@ class Verification:
     comparison: Comparison | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     variant: str = ""
+    compares: bool = True
 
     @property
     def measurement(self) -> Measurement | None:
@@ -72,13 +77,17 @@ class Verification:
         return bool(new[0] <= high and low <= new[1])
 
     @property
-    def holds(self) -> bool:
-        """Whether the recipe loads, gives eager's outputs, and is not clearly slower than it was."""
+    def holds(self) -> bool | None:
+        """Whether the recipe loads, gives eager's outputs and is not surely slower; None where that cannot be told."""
         new = self.measurement
-        if self.refused is not None or new is None or new.status == "failed":
+        if self.refused is not None or (new is not None and new.status == "failed"):
             return False
+        if new is None or new.status != "ok":
+            return None
+        if new.agreement not in (PASSING if self.compares else (*PASSING, *UNCOMPARED)):
+            return None if new.agreement is None else False
         interval, low = new.interval(0.95), self.saved.get("speedup_low")
-        return interval is None or low is None or interval[1] >= low
+        return None if interval is None or low is None else interval[1] >= low
 
     def to_json(self) -> dict[str, Any]:
         """Return what was found as a JSON object."""
@@ -101,18 +110,25 @@ class Verification:
     def lines(self) -> list[str]:
         """Return what was found in a few sentences."""
         if self.refused is not None:
-            return [self.refused]
-        then, far = self.saved.get("first_call_s"), self.found.get("distance")
+            return [self.refused, *self.changes]
+        then = self.saved.get("first_call_s")
         first = (
             f"Loaded in {text.duration(self.found['load_s'])}, first call {text.duration(self.found['first_call_s'])}"
         )
         first += (
             "." if then is None else f"; in the study, with an empty cache, the first call took {text.duration(then)}."
         )
-        agree = "Outputs are those that eager gave when it was saved"
-        agree += "." if not far else f", within {far:.1g} of their size."
         changes = self.changes or ["Nothing that matters has changed since it was saved."]
-        return [*changes, agree, first, self._speed()]
+        return [*changes, self._outputs(), first, self._speed()]
+
+    def _outputs(self) -> str:
+        if not self.compares:
+            return "Eager's own outputs could not be repeated when it was saved, so outputs are not compared."
+        far, new = self.found.get("distance"), self.measurement
+        near = f", within {far:.1g} of their size" if far else ""
+        now = None if new is None else new.agreement
+        against = "were not compared with eager's of now" if now is None else f"are {now} to eager's of now"
+        return f"Outputs are those that eager gave when it was saved{near}; they {against}."
 
     def _speed(self) -> str:
         new = self.measurement
@@ -172,10 +188,8 @@ def verify(
         result.refused = str(error)
         return result
     variant = _variant(record, folder.resolve())
-    result.variant = str(variant)
+    result.variant, result.compares = str(variant), record["compares"]
     exported = {result.variant: folder.resolve()} if variant.engine.exports else {}
-    if (code := str((folder / CODE).resolve())) not in sys.path:
-        sys.path.insert(0, code)  # workers look for the model's source where this process does
     study = Study(_workload(record, folder), [variant], exported=exported, budget_s=budget_s)
     result.comparison = measure(study)
     return result
@@ -212,7 +226,8 @@ def _workload(record: Mapping[str, Any], folder: Path) -> Workload:
         zoo = workload_of(None, told)
         if zoo is not None:
             return zoo
-    return KeptWorkload(told, (folder / MODEL).resolve(), by_torch=record["by_torch"])
+    code = str((folder / CODE).resolve())
+    return KeptWorkload(told, (folder / MODEL).resolve(), by_torch=record["by_torch"], import_path=(code,))
 
 
 def _changes(record: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> list[str]:
@@ -223,6 +238,8 @@ def _changes(record: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -
         for key, name in MACHINE.items()
         if then.get(key) != here.get(key)
     ]
+    if other := set(recipes.cpu_flags(environment.detect())) ^ set(record["cpu_flags"]):
+        found.append(f"The processor's instructions differ: {', '.join(sorted(other))}.")
     python = then["versions"].get("python"), here["versions"].get("python")
     if python[0] != python[1]:
         found.append(f"Python was {python[0]} and is {python[1]}.")

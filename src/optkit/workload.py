@@ -64,6 +64,7 @@ class Workload:
         weights: str | None = None,
         evaluate: Callable[[Any], float] | None = None,
     ) -> None:
+        self.import_path: tuple[str, ...] = ()
         if evaluate is not None and not callable(evaluate):
             raise WorkloadError(f"evaluate must be a function of the outputs, not {type(evaluate).__name__}.")
         self.evaluate = evaluate
@@ -245,9 +246,14 @@ class KeptWorkload(Workload):
         The file that `Workload.pack` wrote.
     by_torch
         Whether that was written by `torch.save`.
+    import_path
+        Folders in which workers find the modules that it names.
     """
 
-    def __init__(self, record: Mapping[str, Any], payload: Path, *, by_torch: bool) -> None:
+    def __init__(
+        self, record: Mapping[str, Any], payload: Path, *, by_torch: bool, import_path: tuple[str, ...] = ()
+    ) -> None:
+        self.import_path = import_path
         self._record, self._payload, self._by_torch = dict(record), payload, by_torch
         self.model = record["model"]
         self.is_zoo = record["source"] == "zoo"

@@ -97,7 +97,7 @@ def proves_itself_before_and_after_moving(folder, tmp_path):
     again = run(moved / "run.py", tmp_path / "empty2")
     assert again.returncode == 0, again.stderr
     assert "outputs differ from eager's by" in again.stdout
-    assert "x\n" in again.stdout
+    assert "in 5 turns" in again.stdout
     assert json.loads(first.stdout)["distance"] <= 1e-3
 
 
@@ -229,7 +229,7 @@ def test_a_users_model_that_is_built_with_torchvision_is_measured_and_saved(tmp_
 
 
 def test_the_server_warms_up_and_answers_as_the_model_does(recipe, net, tmp_path):
-    assert len((recipe / "serve.py").read_text().splitlines()) < 45
+    assert len((recipe / "serve.py").read_text().splitlines()) < 30
     server = subprocess.Popen(
         [sys.executable, str(recipe / "serve.py"), "0"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )

@@ -91,8 +91,8 @@ class AotInductor(Engine):
 
     @property
     def artifact_name(self) -> str | None:
-        """A package, where it exports one."""
-        return FILE if self.exports else None
+        """A package."""
+        return FILE if self.runs_file else None
 
     def check_file(self) -> None:
         """Look at the checksums: torch does not."""

@@ -134,11 +134,11 @@ class Engine(ABC):
 
     @property
     def artifact_name(self) -> str | None:
-        """Name of the file that `export` writes, which holds the model; None where it writes none."""
+        """What to call the file that holds the model, which `export` writes; None where none is run."""
         return None
 
     def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
-        """Return the lines that make ``fast`` of the file that `export` wrote; only where `exports`.
+        """Return the lines that make ``fast`` of a file: what `export` wrote, or the user's own.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Engine(ABC):
         method
             Name of the method that was exported.
         facts
-            What the engine found out while it exported; see `LoadedModel.facts`.
+            What the engine found out while it exported; see `LoadedModel.facts`. Empty for a file of the user's own.
         """
         del file, method, facts
         raise AssertionError(f"{self.name} exports nothing")

@@ -122,13 +122,15 @@ class Compile(Engine):
         import torch
 
         del folder
-
-        if self.freezing:
-            import torch._inductor.config as inductor_config
-
-            inductor_config.freezing = True
+        self.set_globals()
         compiled: Callable[..., Any] = torch.compile(loaded.target, **self._arguments())
         return compiled
+
+    def set_globals(self) -> None:
+        """Set what torch reads for the whole process when it compiles: whether weights become constants."""
+        import torch._inductor.config as inductor_config
+
+        inductor_config.freezing = self.freezing
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of torch.compile that differ from its defaults."""

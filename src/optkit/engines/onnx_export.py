@@ -43,8 +43,12 @@ def write(loaded: LoadedModel, folder: Path, *, opset: int | None, dynamic: bool
     (folder / STRUCTURE).write_bytes(cloudpickle.dumps((trial.structure, names, model.template)))
     spec, present = trial.structure
     loaded.facts["signature"] = {
-        "names": names, "keywords": model.template[3], "outputs": exported.written(spec, present, "outputs")
-    }  # fmt: skip
+        "names": names,
+        "arguments": len(loaded.batches[0][0]),
+        "keywords": model.template[3],
+        "constants": [repr(one) for i, one in enumerate(model.template[1]) if i not in model.template[2]],
+        "outputs": exported.written(spec, present, "outputs"),
+    }
     domains = {one.domain: one.version for one in onnx.load(str(path), load_external_data=False).opset_import}
     return domains.get("", domains.get("ai.onnx"))
 

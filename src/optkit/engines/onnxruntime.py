@@ -92,8 +92,8 @@ class OnnxRuntime(Engine):
 
     @property
     def artifact_name(self) -> str | None:
-        """The ONNX file, where it exports one."""
-        return FILE if self.exports else None
+        """The ONNX file."""
+        return FILE if self.runs_file else None
 
     def check_file(self) -> None:
         """See that it is there, and no file of torch's."""
@@ -177,15 +177,29 @@ class OnnxRuntime(Engine):
     def loading_code(self, file: str, method: str, facts: Mapping[str, Any]) -> list[str]:
         """Return the lines that make a function of the session, which takes and returns what the model does."""
         del method
-        names, keywords, outputs = (facts["signature"][key] for key in ("names", "keywords", "outputs"))
+        if "signature" not in facts:
+            return [
+                *self._session_code(file),
+                "def fast(*args, **kwargs):",
+                "    feed = dict(zip(wanted, (tensor.numpy() for tensor in tensors([args, kwargs])), strict=True))",
+                "    outputs = tuple(torch.from_numpy(array) for array in session.run(None, feed))",
+                "    return outputs[0] if len(outputs) == 1 else outputs",
+            ]
+        told = facts["signature"]
+        names, keywords, built_in = told["names"], told["keywords"], ", ".join(told["constants"])
         given = f"[args, {{key: kwargs[key] for key in {keywords}}}]" if keywords else "args"
         return [
             *self._session_code(file),
             "def fast(*args, **kwargs):",
-            f"    given = zip({names}, tensors({given}))",
-            "    arrays = session.run(None, {name: tensor.numpy() for name, tensor in given if name in wanted})",
+            f"    if len(args) != {told['arguments']} or set(kwargs) != set({keywords}):",
+            f'        raise TypeError("This takes {told["arguments"]} arguments and the keywords {keywords}.")',
+            f"    given = {given}",
+            f"    if constants(given) != [{built_in}]:",
+            '        raise ValueError("What is no tensor was built in when this was exported, and is another now.")',
+            f"    named = zip({names}, tensors(given), strict=True)",
+            "    arrays = session.run(None, {name: tensor.numpy() for name, tensor in named if name in wanted})",
             "    outputs = [torch.from_numpy(array) for array in arrays]",
-            f"    return {outputs}",
+            f"    return {told['outputs']}",
         ]
 
     def _session_code(self, file: str) -> list[str]:

@@ -90,8 +90,8 @@ class TorchScript(Engine):
 
     @property
     def artifact_name(self) -> str | None:
-        """A file, where it exports one."""
-        return FILE if self.exports else None
+        """A file, but for what is compiled."""
+        return FILE if self.runs_file else None
 
     def check_file(self) -> None:
         """Look at the checksums: torch does not."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from optkit.engines import Compile
 from optkit.engines.base import LoadedModel
 from optkit.errors import UsageError
 from optkit.worker import conversion, loading, making
@@ -76,6 +77,8 @@ class Applied:
             return self._function(*args, **kwargs)
 
     def _call_first(self, args: Any, kwargs: Any) -> Any:
+        if isinstance(self._settings.engine, Compile):
+            self._settings.engine.set_globals()  # another callable may have been made since
         try:
             with self._grad_of_first():
                 return self._function(*args, **kwargs)
@@ -99,7 +102,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def apply(variant: Variant, workload: Workload | None, method: str, model: Any) -> Applied:
+def apply(variant: Variant, workload: Workload | None, method: str, model: Any, measured_on: str) -> Applied:
     """Return `model` as `variant` calls it.
 
     Parameters
@@ -114,10 +117,13 @@ def apply(variant: Variant, workload: Workload | None, method: str, model: Any) 
         A module, or a function without arguments that builds one. A module is put in eval mode (in training mode for
         ``+train``) and copied where the variant casts or quantizes it.
 
+    measured_on
+        The device that it was measured on, where the model has to be.
+
     Raises
     ------
     UsageError
-        If it is neither, or inputs are needed and there are none.
+        If it is neither, or somewhere else, or inputs are needed and there are none.
     """
     module = model if isinstance(model, nn.Module) or not callable(model) else loading.built(model)
     if not callable(module):
@@ -127,7 +133,9 @@ def apply(variant: Variant, workload: Workload | None, method: str, model: Any) 
         module = (copy.deepcopy(module) if is_changed else module).train(variant.train)
     if variant.threads is not None:
         torch.set_num_threads(variant.threads)
-    device = _device_of(module)
+    device = _device_of(module) or measured_on
+    if device.partition(":")[0] != measured_on.partition(":")[0]:
+        raise UsageError(f"{variant} was measured on {measured_on} and this model is on {device}; move it there first.")
     needs_inputs = variant.engine.exports or variant.engine.name == "torchscript"
     batches: tuple[Batch, ...] = () if workload is None else loading.batches_of(workload, device)
     if needs_inputs and not batches:
@@ -135,6 +143,7 @@ def apply(variant: Variant, workload: Workload | None, method: str, model: Any) 
     return Applied(variant, LoadedModel(module, method, batches[:1] or (((), {}),), device))
 
 
-def _device_of(module: Any) -> str:
+def _device_of(module: Any) -> str | None:
+    """Return where a module is; None where it has no tensors that could tell."""
     tensors = [*module.parameters(), *module.buffers()] if isinstance(module, nn.Module) else []
-    return str(tensors[0].device) if tensors else "cpu"
+    return str(tensors[0].device) if tensors else None

@@ -27,7 +27,7 @@ from optkit.worker import frames
 from optkit.worker.endings import SkippedError, StoppedError, Tail, WorkerFailedError, exit_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
 START_LIMIT_S = 300.0
 FORK_LIMIT_S = 30.0
@@ -153,8 +153,13 @@ class Host:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self) -> dict[str, float]:
+    def start(self, import_path: Sequence[str] = ()) -> dict[str, float]:
         """Start the zygote; return the seconds that each of its imports took.
+
+        Parameters
+        ----------
+        import_path
+            Folders in which workers look for modules first, before those of this process.
 
         Raises
         ------
@@ -162,7 +167,7 @@ class Host:
             If torch cannot be imported; the message ends with what the interpreter printed.
         """
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = [str(Path(entry).absolute()) for entry in sys.path]
+        path = [str(Path(entry).absolute()) for entry in (*import_path, *sys.path)]
         environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
         environ["TMPDIR"] = str(self.folder)  # Inductor's precompiled headers lie there whatever its cache directory is
         environ["TORCH_WARM_POOL"] = "0"  # Inductor's compile workers start when they are needed, in the worker

@@ -168,7 +168,7 @@ class Session:
         return answer
 
     def do_keep(self, path: str) -> dict[str, Any]:
-        """Write inputs and eager's outputs for them to `path`, and say how far this variant's are from those."""
+        """Write inputs and eager's outputs for them to `path`."""
         return keeping.keep(self.spec, self.loaded, self.watch.function, path)
 
     def do_memory(self) -> dict[str, Any]:

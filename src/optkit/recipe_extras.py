@@ -23,7 +23,7 @@ import run
 import torch
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an end like any other: what was unpacked is removed
-fast, found = run.prove()  # calls each kept shape once, so that no request waits for a compile
+fast, found = run.ready()  # calls each kept shape once, so that no request waits for a compile
 
 class Handler(BaseHTTPRequestHandler):
     timeout = 10  # seconds that a client may take: one call at a time, so a slow one holds up all
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
             args, kwargs = torch.load(io.BytesIO(body), weights_only=True)
             torch.save(fast(*run.move(args), **run.move(kwargs)), answer := io.BytesIO())
         except Exception as error:
-            return self.send_error(400, type(error).__name__)
+            return self.send_error(400, type(error).__name__, str(error))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(answer.getvalue())
@@ -81,9 +81,12 @@ def _code(source: str, tags: list[str] | None = None) -> dict[str, Any]:
 def readme(contents: Contents, record: Mapping[str, Any]) -> str:
     """Return a README of ten lines."""
     measured = record["measured"]
-    speedup = "eager itself" if measured["speedup"] is None else f"{measured['speedup']:.2f}x eager"
+    speedup = "not told" if measured["speedup"] is None else f"{measured['speedup']:.2f}x eager"
     if measured["speedup_low"] is not None:
         speedup += f" (95 %: {measured['speedup_low']:.2f} to {measured['speedup_high']:.2f})"
+    speedup += f", verdict {measured['verdict']}"
+    if measured["verdict"] == "baseline":
+        speedup = "this is eager itself"
     own = f"`{MODEL}`" + (f", `{CODE}/`" if contents.has_code else "")
     model = "the zoo's, built by name" if contents.zoo else f"{own} (a pickle: load it only from whom you trust)"
     kept = f"`{CACHE}`" if contents.has_cache else "nothing: it is made when it is loaded"

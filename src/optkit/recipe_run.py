@@ -105,7 +105,11 @@ def _head(contents: Contents, body: str) -> str:
         "",
         "HERE = Path(__file__).resolve().parent",
         *path,
-        f'RECIPE = json.loads((HERE / "{RECORD}").read_text(encoding="utf-8"))',
+        "try:",
+        f'    RECIPE = json.loads((HERE / "{RECORD}").read_text(encoding="utf-8"))',
+        '    RECIPE["torch"], RECIPE["files"], RECIPE["cpu_flags"]',
+        "except (OSError, ValueError, TypeError, KeyError):",
+        f'    sys.exit(f"{RECORD} is missing from {{HERE}} or damaged; save the recipe again.")',
         f'DEVICE = "{contents.device}"',
         "THREADS = torch.get_num_threads()  # of eager, whatever this recipe sets",
     ]
@@ -346,12 +350,17 @@ def told(eager_s, fast_s):
     return f"eager {eager_ms:.3f} ms, optimized {fast_ms:.3f} ms: {said}"
 
 
-def main():
-    """Check, and time; --check leaves out the times, and --eager calls eager once all the same."""
+def ready():
+    """Do what `prove` does, and end the process in one sentence where that raises one."""
     try:
-        fast, found = prove()
+        return prove()
     except RecipeError as error:
         sys.exit(str(error))
+
+
+def main():
+    """Check, and time; --check leaves out the times, and --eager calls eager once all the same."""
+    fast, found = ready()
     if "--eager" in sys.argv:
         compare(fast, seconds=0)
     if "--check" in sys.argv:

@@ -173,6 +173,8 @@ class Variant:
         name, *settings = text.split(recipe, ":", maximum=1)
         engine = ENGINES.get(name)
         if engine is None:
+            if name in PRESET_NAMES:
+                raise VariantError(f"{name!r} is a preset, several variants, and one is needed; give one of them.")
             known = [*ENGINES, *PRESET_NAMES]
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -86,6 +86,8 @@ class Verification:
             return None
         if new.agreement not in (PASSING if self.compares else (*PASSING, *UNCOMPARED)):
             return None if new.agreement is None else False
+        if new is new.baseline:
+            return True
         interval, low = new.interval(0.95), self.saved.get("speedup_low")
         return None if interval is None or low is None else interval[1] >= low
 
@@ -119,7 +121,8 @@ class Verification:
             "." if then is None else f"; in the study, with an empty cache, the first call took {text.duration(then)}."
         )
         changes = self.changes or ["Nothing that matters has changed since it was saved."]
-        return [*changes, self._outputs(), first, self._speed()]
+        ends = {True: "It holds.", False: "It does not hold.", None: "Whether it holds cannot be told: measure longer."}
+        return [*changes, self._outputs(), first, self._speed(), ends[self.holds]]
 
     def _outputs(self) -> str:
         if not self.compares:
@@ -133,6 +136,8 @@ class Verification:
     def _speed(self) -> str:
         new = self.measurement
         assert new is not None
+        if new is new.baseline:
+            return f"{self.variant} is the baseline itself, which nothing is compared with."
         if new.speedup is None:
             return f"{self.variant} was not measured to its end: {new.reason or 'the budget was used up'}"
         now, then = _interval(new.speedup, new.interval(0.95)), "not known"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import building, environment, zoo
+from optkit import building, environment, own_code, zoo
 from optkit.errors import WorkloadError
 from optkit.script import Subject
 from optkit.zoo import torchvision_models
@@ -159,9 +159,14 @@ class Workload:
 
     def subject(self) -> Subject:
         """Return what a script needs that stands alone; see `Variant.code`."""
-        lines = ["torch.manual_seed(0)", *self.model_code(), *self._inputs_lines()]
+        lines = ["torch.manual_seed(0)", *self._needs(), *self.model_code(), *self._inputs_lines()]
         device = self.place(environment.detect())
         return Subject(self.name, lines, self.call, self._inputs_code.replace("inputs[0]", "inputs"), device)
+
+    def _needs(self) -> list[str]:
+        """Return a comment that says which modules of the user's own a script has to find."""
+        names = sorted({name.partition(".")[0] for name in own_code.modules_of(self.model)}) if not self.is_zoo else []
+        return [f"# Needs {', '.join(names)}: run it beside that, or with its folder on PYTHONPATH."] if names else []
 
     @property
     def has_keywords(self) -> bool:

@@ -130,6 +130,8 @@ def _kept(value: Any, parameter: inspect.Parameter) -> Any:
     kept = next((one for one in found if one is not MISSING and not inspect.ismethod(one)), MISSING)
     if isinstance(parameter.default, bool) and (kept is None or isinstance(kept, torch.Tensor)):
         return kept is not None
+    if isinstance(parameter.default, type) and isinstance(kept, parameter.default):
+        return parameter.default  # it was called, and what came of it kept under its name
     if is_module(kept) and isinstance(parameter.default, (str, int, float)):
         return getattr(kept, "p", MISSING)  # as of a Dropout
     return MISSING if isinstance(kept, torch.Tensor) else kept

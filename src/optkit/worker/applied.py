@@ -97,7 +97,11 @@ class Applied:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what exporters print, and their advice to users, out of the user's own output."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         yield
 

@@ -63,6 +63,8 @@ class Crew:
     began: float = field(default_factory=time.monotonic)
     began_unix_s: float = field(default_factory=time.time)
     host: Host = field(default_factory=Host)
+    is_portable: bool = False
+    """Whether what is compiled is to be used on other machines, which have none of this one's precompiled headers."""
     in_blocks: bool = False
     _spec: dict[str, Any] = field(default_factory=dict)
     _probed: Path | None = None
@@ -286,7 +288,7 @@ class Crew:
         path = worker.folder / "variant"
         path.write_bytes(by_value.dumps(member.variant))
         told = {"workload": self._spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
-        yield "build", told
+        yield "build", told | {"is_portable": self.is_portable}
 
     def limit_s(self, member: Member, phase: Phase) -> float:
         """Seconds until a phase is taken to hang."""

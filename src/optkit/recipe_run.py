@@ -164,6 +164,9 @@ def use_cache():
     with zipfile.ZipFile(HERE / "$CACHE") as archive:
         archive.extractall(folder)
     os.environ |= {"TORCHINDUCTOR_CACHE_DIR": folder, "TRITON_CACHE_DIR": f"{folder}/triton"}
+    import torch._inductor.config
+
+    torch._inductor.config.cpp_cache_precompile_headers = False  # as it was then: they take seconds on a new machine
 '''
 
 

@@ -136,7 +136,7 @@ def _pickled(workload: Workload) -> tuple[Any, ...]:
 
 def _make(folder: Path, variant: Variant, workload: Workload, here: Environment) -> dict[str, Any]:
     """Export or compile in workers, and put what comes of it into the folder; return what they said."""
-    crew = Crew(workload, Plan(budget_s=1.0), here, workload.place(here), 1)
+    crew = Crew(workload, Plan(budget_s=1.0), here, workload.place(here), 1, is_portable=True)
     member = Member(variant)
     facts: dict[str, Any] = {"export": {}}
     with crew.host:

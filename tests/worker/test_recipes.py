@@ -85,14 +85,16 @@ def run(program, folder, *arguments):
     folder.mkdir()
     return subprocess.run(
         [sys.executable, str(program), *arguments],
-        cwd=folder, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, capture_output=True, text=True, timeout=300,
-        check=False,
+        cwd=folder, env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}, capture_output=True,
+        text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
 def proves_itself_before_and_after_moving(folder, tmp_path):
     first = run(folder / "run.py", tmp_path / "empty", "--check")
     assert first.returncode == 0, first.stderr
+    assert not list((tmp_path / "empty").rglob("*.gch"))  # a new machine has no headers, and need not make them
+    assert not list((tmp_path / "empty").glob("recipe-*"))
     moved = Path(shutil.move(folder, tmp_path / "elsewhere"))
     again = run(moved / "run.py", tmp_path / "empty2")
     assert again.returncode == 0, again.stderr

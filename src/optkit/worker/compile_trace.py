@@ -203,6 +203,18 @@ def probe_cpu(*, compile_one: float | None) -> str:
     return chosen
 
 
+def precompile_no_headers() -> None:
+    """Have Inductor compile C++ without its precompiled headers.
+
+    They make compiling faster where they are, but a process that finds all else in its cache makes them nonetheless:
+    some ten seconds, on a machine that has none.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from torch._inductor import config
+
+        config.cpp_cache_precompile_headers = False
+
+
 def header_folder() -> str | None:
     """Return where Inductor keeps its precompiled headers, whatever its cache directory is; None where unknown."""
     try:

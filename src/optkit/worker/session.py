@@ -85,10 +85,13 @@ class Session:
         return {"seconds": seconds, "details": {"instructions": chosen, "headers": compile_trace.header_folder()}}
 
     def do_build(
-        self, workload: dict[str, Any], variant: str, device: str, *, with_model: bool = True
+        self, workload: dict[str, Any], variant: str, device: str, *, with_model: bool = True, is_portable: bool = False
     ) -> dict[str, Any]:
         """Build the model and place it; or its inputs alone. `variant` is the path of the pickled Variant."""
         import cloudpickle
+
+        if is_portable:
+            compile_trace.precompile_no_headers()
 
         self.variant = cloudpickle.loads(Path(variant).read_bytes())
         if self.variant.threads is not None:

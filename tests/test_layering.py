@@ -48,6 +48,7 @@ LEAVES = {
     "replayed",
     "replay_items",
     "replay_advice",
+    "troubleshooting",
     "startup_advice",
 }
 FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison"}

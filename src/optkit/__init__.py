@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from optkit.diagnosis import Diagnosis, diagnose
     from optkit.errors import OptkitError, UsageError, VariantError, WorkerError, WorkloadError
     from optkit.measurement import Measurement
+    from optkit.replay import Replay, replay_shapes
+    from optkit.replayed import ReplayedCall
     from optkit.study import Plan, Study, compare
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
@@ -27,6 +29,8 @@ _HOMES = {
     "Measurement": "measurement",
     "OptkitError": "errors",
     "Plan": "study",
+    "Replay": "replay",
+    "ReplayedCall": "replayed",
     "Study": "study",
     "UsageError": "errors",
     "Variant": "variant",
@@ -40,6 +44,7 @@ _HOMES = {
     "compare": "study",
     "diagnose": "diagnosis",
     "explore": "widgets",
+    "replay_shapes": "replay",
     "verify": "verification",
 }
 
@@ -53,6 +58,8 @@ __all__ = [
     "Measurement",
     "OptkitError",
     "Plan",
+    "Replay",
+    "ReplayedCall",
     "Study",
     "UsageError",
     "Variant",
@@ -66,6 +73,7 @@ __all__ = [
     "compare",
     "diagnose",
     "explore",
+    "replay_shapes",
     "verify",
 ]
 

@@ -127,6 +127,23 @@ def diagnose(
 
 
 @app.command()
+def replay(
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    batch_sizes: Annotated[list[int], typer.Argument(help="Batch sizes, in the order in which they come.")],
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", "-v", help="Repeatable; default: four ways to treat shapes.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Call a model with a sequence of batch sizes: what compiles when, and why."""
+    from optkit.replay import replay_shapes
+
+    told = replay_shapes(model, batch_sizes, variant or None, device=device)
+    print(told.to_json() if as_json else told)  # noqa: T201
+
+
+@app.command()
 def code(
     model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
     variant: Annotated[str, typer.Option("--variant", "-v", help="A variant, or a pattern's name.")] = "compile",

@@ -41,7 +41,8 @@ def resized(batches: tuple[Batch, ...], size: int) -> tuple[Batch, ...]:
             if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.shape[0] != now:
                 return value
             with torch.inference_mode(False):  # a tensor of another kind would compile once more
-                return value.repeat(-(-size // now), *[1] * (value.dim() - 1))[:size].contiguous()
+                # A copy: of a view, which a cut is, torch would compile once more.
+                return value.repeat(-(-size // now), *[1] * (value.dim() - 1))[:size].clone()
 
         fitted: Batch = pytree.tree_map(one, batch)
         return fitted

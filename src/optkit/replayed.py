@@ -1,0 +1,174 @@
+"""One call of a replay: how long it took, what torch compiled in it, and why. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from optkit import causes
+
+WRAPPER = "torch/_dynamo/external_utils.py"
+"""torch compiles a module of its own (nn.Sequential, say) through a function here that means nothing to a user."""
+GAVE_UP = "torch had compiled it so often that it gave up"
+MOST_CHARACTERS = 200
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph that torch compiled.
+
+    Attributes
+    ----------
+    function
+        What was compiled; ``"the model"`` where torch wraps it in a function of its own.
+    resumed_at
+        The line from which on, where this is the rest of a function after a graph break; else None.
+    reason
+        Why, in plain words.
+    guard
+        torch's words for the guard that failed; empty for the first graph of a function.
+    of_one
+        Whether it is there because a size of 1 shares its graph with no other, or because the graph before is one.
+    """
+
+    function: str
+    resumed_at: int | None
+    reason: str
+    guard: str = ""
+    of_one: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function, with the line from which on."""
+        return self.function if self.resumed_at is None else f"{self.function} from line {self.resumed_at} on"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ReplayedCall:
+    """One call of one variant.
+
+    Attributes
+    ----------
+    variant, number
+        Whose call it is, and which: from 1.
+    asked
+        What the user asked for, as text: ``"8"`` is a batch size, ``"8×32"`` a shape.
+    shapes
+        The shape of each tensor that went in, by the name of its parameter.
+    duration_s
+        How long the call took, compiling included; None where it raised.
+    graphs
+        What torch compiled in it; None where that is not told.
+    left_to_eager
+        Why torch compiled something not, and ran it as eager does; one sentence each.
+    unmarked
+        Tensors that ``mark_dynamic`` was not called for, because of their size.
+    error
+        What it raised; else None.
+    """
+
+    variant: str
+    number: int
+    asked: str
+    shapes: dict[str, Shape]
+    duration_s: float | None
+    graphs: tuple[Graph, ...] | None = ()
+    left_to_eager: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def compiles(self) -> int | None:
+        """How many graphs torch compiled in this call; those that it gave up are not counted."""
+        return None if self.graphs is None else len(self.graphs)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why each of them was compiled."""
+        return tuple(map(str, self.graphs or ()))
+
+    @property
+    def shape(self) -> Shape | dict[str, Shape]:
+        """The shape of the only tensor, or of several by name."""
+        return next(iter(self.shapes.values())) if len(self.shapes) == 1 else self.shapes
+
+
+def calls(variant: str, asked: list[str], answer: dict[str, Any], *, is_told: bool) -> list[ReplayedCall]:
+    """Return what `optkit.worker.calls` answered about a sequence.
+
+    Parameters
+    ----------
+    variant, asked
+        Whose calls they are, and what was asked for in each.
+    answer
+        The worker's answer.
+    is_told
+        Whether all that this variant compiles would be in torch's record.
+    """
+    told = is_told and answer["told"]
+    return [
+        _call(variant, number, words, one, answer["parameters"], told=told)
+        for number, (words, one) in enumerate(zip(asked, answer["calls"], strict=True), 1)
+    ]
+
+
+def _call(
+    variant: str, number: int, asked: str, one: dict[str, Any], parameters: list[str], *, told: bool
+) -> ReplayedCall:
+    shapes = {called(key, parameters): tuple(shape) for key, shape, _ in one["inputs"] if shape is not None}
+    made = [record for record in one["compiles"] if not record["failed"]]
+    return ReplayedCall(
+        variant,
+        number,
+        asked,
+        shapes,
+        None if one["error"] else one["duration_ns"] / 1e9,
+        tuple(_graph(record, parameters, shapes) for record in made) if told else None,
+        tuple(_given_up(record) for record in one["compiles"] if record["failed"] and not one["error"]),
+        tuple(called(key, parameters) for key in one.get("unmarked", ())),
+        one["error"],
+    )
+
+
+def called(key: str, parameters: list[str]) -> str:
+    """Return the parameter's name of an input that is known by its position."""
+    return parameters[int(key)] if key.isdigit() and int(key) < len(parameters) else key
+
+
+def _graph(record: dict[str, Any], parameters: list[str], shapes: dict[str, Shape]) -> Graph:
+    function = "the model" if record["path"].endswith(WRAPPER) else record["function"]
+    named = re.sub(r"args\[(\d+)\]", lambda found: called(found[1], parameters), record["reason"])
+    guard = re.sub(r"^\d+(?:/\d+)*: ", "", re.sub(r"kwargs\['(\w+)'\]", r"\1", named)).partition("  #")[0].strip()
+    reason, of_one = _why(guard, shapes) if guard else ("its first graph", False)
+    return Graph(function, record["resumed_at"], reason, _short(guard), of_one)
+
+
+def _why(guard: str, shapes: dict[str, Shape]) -> tuple[str, bool]:
+    """Return why a guard failed, and whether a size of 1 is behind it."""
+    cause = causes.of_guard(guard)
+    size = re.fullmatch(r"the size of (.+) in dimension (\d+)", cause.changed)
+    if size is None:
+        return cause.changed or cause.reason, "expected 1, actual" in guard
+    shape, dimension = shapes.get(size[1]), int(size[2])
+    if shape is None or dimension >= len(shape):  # a value of the model's own, behind a graph break
+        is_one = guard.startswith("2 <= ") and any(1 in shape for shape in shapes.values())
+        return f"{cause.changed} is another, and the graph before holds for {_short(guard)}", is_one
+    now = f"{size[1]}: {shape[dimension]} in dimension {dimension}"
+    return f"{now}, and the graph before holds for {_short(guard)}", guard.startswith("2 <= ") and shape[dimension] == 1
+
+
+def _given_up(record: dict[str, Any]) -> str:
+    said = f"{record['failed']} {record['fail_reason']}"
+    if "limit" in said.lower():
+        return GAVE_UP
+    return _short(record["fail_reason"] or record["failed"])
+
+
+def _short(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]}…"

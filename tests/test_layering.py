@@ -48,6 +48,7 @@ LEAVES = {
     "replayed",
     "replay_items",
     "replay_advice",
+    "symptoms",
     "troubleshooting",
     "startup_advice",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optkit.measurement import Measurement
     from optkit.replay import Replay, replay_shapes
     from optkit.replayed import ReplayedCall
+    from optkit.startups import StartupMatrix, startup_matrix
     from optkit.study import Plan, Study, compare
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
@@ -31,6 +32,7 @@ _HOMES = {
     "Plan": "study",
     "Replay": "replay",
     "ReplayedCall": "replayed",
+    "StartupMatrix": "startups",
     "Study": "study",
     "UsageError": "errors",
     "Variant": "variant",
@@ -45,6 +47,7 @@ _HOMES = {
     "diagnose": "diagnosis",
     "explore": "widgets",
     "replay_shapes": "replay",
+    "startup_matrix": "startups",
     "verify": "verification",
 }
 
@@ -60,6 +63,7 @@ __all__ = [
     "Plan",
     "Replay",
     "ReplayedCall",
+    "StartupMatrix",
     "Study",
     "UsageError",
     "Variant",
@@ -74,6 +78,7 @@ __all__ = [
     "diagnose",
     "explore",
     "replay_shapes",
+    "startup_matrix",
     "verify",
 ]
 

@@ -144,6 +144,22 @@ def replay(
 
 
 @app.command()
+def startup(
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", "-v", help="Repeatable; default: every way to start.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Start a model in fresh processes, each another way, and say how long the first result takes, phase by phase."""
+    from optkit.startups import startup_matrix
+
+    matrix = startup_matrix(model, variants=variant or None, batch_size=batch_size)
+    print(matrix.to_json() if as_json else matrix)  # noqa: T201
+
+
+@app.command()
 def code(
     model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
     variant: Annotated[str, typer.Option("--variant", "-v", help="A variant, or a pattern's name.")] = "compile",

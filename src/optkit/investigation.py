@@ -99,7 +99,8 @@ class Investigation:
             if self.crew.probes(member):
                 for _ in self.crew.learn_cpu(member):
                     pass
-            for phase, answer in self.crew.start_again(member):
+            for phase, told in self.crew.start_again(member):
+                answer = told
                 if phase == until:
                     break
         assert member.worker is not None

@@ -88,6 +88,7 @@ def test_a_users_own_file_is_measured_beside_the_model(model, files):
         assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), m.reason
 
 
+@pytest.mark.slow
 def test_a_file_of_another_model_is_found_out(files):
     torch.manual_seed(1)
     for m in measured(Net(), [engine(kind, files / name) for kind, name in FILES.items()]):
@@ -135,6 +136,7 @@ def test_a_damaged_file_ends_in_one_sentence(model, damaged):
         assert "export it again" in m.reason or "give a file that was exported as one" in m.reason
 
 
+@pytest.mark.slow
 def test_a_file_of_another_kind_or_none_at_all_ends_in_one_sentence(model, files):
     swapped = [("torchscript", "model.pt2"), ("aotinductor", "model.ts"), ("onnxruntime", "model.ts")]
     given = [
@@ -153,6 +155,7 @@ def test_inputs_that_a_file_was_not_made_for_are_refused_and_not_miscalculated(f
         assert "6" in m.reason
 
 
+@pytest.mark.slow
 def test_a_method_with_keywords_and_a_dict_of_outputs_is_exported(model):
     inputs = {"x": X, "other": torch.ones(2)}
     given = ["torchscript", "onnxruntime", "aotinductor"]
@@ -172,6 +175,7 @@ def test_a_batch_may_vary_where_that_was_asked_for(model, variants, sizes):
         assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), (m, m.reason)
 
 
+@pytest.mark.slow
 def test_opset_14_is_honoured_and_so_is_a_newer_one(model):
     for m, opset in zip(measured(model, ["onnxruntime:opset=14", "onnxruntime:opset=19"]), (14, 19), strict=True):
         assert m.engine_facts["opset"] == opset
@@ -232,6 +236,7 @@ def test_an_opset_that_cannot_be_written_is_a_doubt():
     assert "opset=14 was asked for" in m.remedies[Doubt.OPSET_CHANGED]
 
 
+@pytest.mark.slow
 def test_keywords_in_another_order_reach_the_right_inputs(model):
     class Pair(nn.Module):
         def forward(self, a, b):
@@ -242,6 +247,7 @@ def test_keywords_in_another_order_reach_the_right_inputs(model):
         assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), (m, m.reason)
 
 
+@pytest.mark.slow
 def test_a_constant_that_changes_between_batches_is_refused():
     class Scaled(nn.Module):
         def forward(self, x, k):
@@ -251,6 +257,7 @@ def test_a_constant_that_changes_between_batches_is_refused():
     assert (m.status, "built in when this was exported" in m.reason) == ("failed", True)
 
 
+@pytest.mark.slow
 def test_the_size_of_the_file_and_a_warm_start_that_only_loads_are_told(model):
     (m,) = measured(model, ["torchscript"], warm=True)
     assert m.memory.artifact_bytes > 0

@@ -107,7 +107,10 @@ def make(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", CASES)
+OFTEN = ("print", "data-dependent if", "list mutation", "global flag", "grad mode", "changing batch")
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one not in OFTEN)) for one in CASES])
 def test_the_line_and_the_cause_are_named(name, make):
     case = CASES[name]
     model, path, line = make(case, f"case_{list(CASES).index(name)}", mended=False)

@@ -139,6 +139,7 @@ def looked(model, inputs, sizes, variant=FAST, **more):
         return looking.ask(looking.worker(chosen), "calls", chosen, sequence=sequence, **more)
 
 
+@pytest.mark.slow
 def test_marked_batches_compile_what_torchs_metrics_say_and_a_batch_of_one_is_not_marked(broken, run_python):
     answer = looked(broken, torch.randn(4, 8), SIZES, mark_dynamic=True)
     expected = plainly(
@@ -156,6 +157,7 @@ class Constant(torch.nn.Module):
         return x + torch.ones(4, 8)
 
 
+@pytest.mark.slow
 def test_a_mark_on_a_size_that_the_model_has_built_in_is_an_error_of_that_call():
     answer = looked(Constant(), torch.randn(4, 8), [4, 8], mark_dynamic=True)
     assert "Constraints violated" in answer["calls"][0]["error"]
@@ -171,6 +173,7 @@ def test_a_shape_that_the_model_does_not_take_is_the_error_of_its_call_and_the_o
     assert replay.advice[0].startswith("The model itself does not take 4×3; eager raised:")
 
 
+@pytest.mark.slow
 def test_when_torch_gives_up_recompiling_the_call_says_so():
     replay = replay_shapes(torch.nn.Linear(8, 4), range(2, 12), STATIC, torch.randn(4, 8))
     calls = replay.of(STATIC)
@@ -179,6 +182,7 @@ def test_when_torch_gives_up_recompiling_the_call_says_so():
     assert "left call 9 (10) to eager" in " ".join(replay.advice)
 
 
+@pytest.mark.slow
 def test_what_is_no_compiler_has_no_count_and_what_fails_alone_loses_nothing():
     def build():
         return lambda x: x * 2
@@ -206,12 +210,14 @@ def test_a_name_that_only_the_worker_can_know_is_refused_there_in_one_sentence()
         replay_shapes("tiny_transformer", [{"nothing": (4, 16)}], FAST)
 
 
+@pytest.mark.slow
 def test_inputs_of_a_model_from_the_zoo_are_named_by_keyword():
     replay = replay_shapes("tiny_transformer", [{"tokens": (n, 9), "mask": (n, 9)} for n in (2, 4)], [])
     assert replay.calls[1].shapes == {"tokens": (4, 9), "mask": (4, 9)}
     assert not any(call.error for call in replay.calls)
 
 
+@pytest.mark.slow
 def test_a_script_with_a_model_of_its_own_can_replay(run_python):
     said = run_python(
         "import torch, optkit.replay\n"

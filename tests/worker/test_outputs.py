@@ -49,7 +49,8 @@ def test_distance_is_relative_to_the_size_and_infinite_for_another_form(found, e
     [
         ([math.nan, 1.0], [math.nan, 1.0], 0.0), ([0.0, 1.0], [math.nan, 1.0], math.inf),
         ([math.inf, 1.0], [math.inf, 1.0], 0.0), ([-math.inf, 1.0], [math.inf, 1.0], math.inf),
-        ([1 + 1j], [1 + 1j], 0.0), ([1 + 1j], [1.0], math.inf), ([1, 2], [1, 2], 0.0), ([1, 3], [1, 2], math.inf), ([True], [True], 0.0), ([], [], 0.0),
+        ([1 + 1j], [1 + 1j], 0.0), ([1 + 1j], [1.0], math.inf),
+        ([1, 2], [1, 2], 0.0), ([1, 3], [1, 2], math.inf), ([True], [True], 0.0), ([], [], 0.0),
     ],
 )  # fmt: skip
 def test_what_is_no_finite_float_must_be_the_same(found, reference, expected):

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from optkit.diagnosis import Diagnosis, diagnose
     from optkit.errors import OptkitError, UsageError, VariantError, WorkerError, WorkloadError
     from optkit.measurement import Measurement
+    from optkit.profiling import Profile, profile
     from optkit.replay import Replay, replay_shapes
     from optkit.replayed import ReplayedCall
     from optkit.startups import StartupMatrix, startup_matrix
     from optkit.study import Plan, Study, compare
+    from optkit.troubleshooting import Troubleshooting, troubleshoot
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
     from optkit.verification import Verification, verify
@@ -30,10 +32,12 @@ _HOMES = {
     "Measurement": "measurement",
     "OptkitError": "errors",
     "Plan": "study",
+    "Profile": "profiling",
     "Replay": "replay",
     "ReplayedCall": "replayed",
     "StartupMatrix": "startups",
     "Study": "study",
+    "Troubleshooting": "troubleshooting",
     "UsageError": "errors",
     "Variant": "variant",
     "VariantError": "errors",
@@ -46,8 +50,10 @@ _HOMES = {
     "compare": "study",
     "diagnose": "diagnosis",
     "explore": "widgets",
+    "profile": "profiling",
     "replay_shapes": "replay",
     "startup_matrix": "startups",
+    "troubleshoot": "troubleshooting",
     "verify": "verification",
 }
 
@@ -61,10 +67,12 @@ __all__ = [
     "Measurement",
     "OptkitError",
     "Plan",
+    "Profile",
     "Replay",
     "ReplayedCall",
     "StartupMatrix",
     "Study",
+    "Troubleshooting",
     "UsageError",
     "Variant",
     "VariantError",
@@ -77,8 +85,10 @@ __all__ = [
     "compare",
     "diagnose",
     "explore",
+    "profile",
     "replay_shapes",
     "startup_matrix",
+    "troubleshoot",
     "verify",
 ]
 

@@ -160,6 +160,31 @@ def startup(
 
 
 @app.command()
+def profile(
+    model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
+    variant: Annotated[str, typer.Option("--variant", "-v", help="What to hold beside eager.")] = "compile",
+    batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+    trace: Annotated[Path | None, typer.Option(help="Where to save the variant's Chrome trace.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say which operators a call of eager and of a variant spends its time in."""
+    from optkit.profiling import profile as look
+
+    told = look(model, variant=variant, batch_size=batch_size, trace=trace)
+    print(told.to_json() if as_json else told)  # noqa: T201
+
+
+@app.command()
+def troubleshoot(
+    symptom: Annotated[str | None, typer.Argument(help="A symptom; without one, all are listed.")] = None,
+) -> None:
+    """Go from a symptom to its causes, what helps, and the call that proves it."""
+    from optkit.troubleshooting import troubleshoot as look
+
+    print(look(symptom))  # noqa: T201
+
+
+@app.command()
 def code(
     model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
     variant: Annotated[str, typer.Option("--variant", "-v", help="A variant, or a pattern's name.")] = "compile",

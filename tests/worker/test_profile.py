@@ -40,6 +40,7 @@ def test_each_operator_of_eager_and_of_dynamo_alone_is_counted(private, mark, di
     assert not any("Dynamo" in name for name in told.sides[0].framework)
 
 
+@pytest.mark.slow
 def test_eager_itself_is_one_side_and_calls_are_whole_passes_over_the_batches(private, mark):
     batches = [torch.randn(n, 4) for n in (1, 2, 3)]
     told = checked(profile(Workload(nn.Linear(4, 4), batches), variant="eager", calls=4), "eager")
@@ -47,6 +48,7 @@ def test_eager_itself_is_one_side_and_calls_are_whole_passes_over_the_batches(pr
     assert calls_of(told.sides[0], "aten::addmm") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["trace.json", "trace.json.gz"])
 def test_the_trace_of_the_variant_is_saved_for_its_user_alone(private, mark, tmp_path, name):
     path = tmp_path / name
@@ -78,6 +80,7 @@ def test_a_model_that_fails_is_told_in_one_sentence(private, mark):
         profile(nn.Linear(3, 3), torch.randn(2, 5))
 
 
+@pytest.mark.slow
 def test_a_variant_that_fails_is_told_by_the_name_it_was_given(private, mark, tmp_path):
     missing = f'aotinductor:path="{tmp_path}/missing.pt2",trust=true'
     with pytest.raises(UsageError, match=r"aotinductor:path=.*missing"):

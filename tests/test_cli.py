@@ -137,6 +137,7 @@ def test_an_interrupt_ends_it_with_what_was_measured_and_exit_code_130():
     assert {row["status"] for row in document["rows"]} == {"stopped"}
 
 
+@pytest.mark.slow
 @pytest.mark.worker
 def test_a_recipe_is_saved_after_comparing_and_verified_later(tmp_path):
     folder = str(tmp_path / "recipe")

@@ -163,6 +163,7 @@ def test_a_method_with_keywords_and_a_dict_of_outputs_is_exported(model):
         assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), (m, m.reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variants", "sizes"),
     [
@@ -209,6 +210,7 @@ class Counts(Net):
         return self.layer(x) + self.seen
 
 
+@pytest.mark.slow
 def test_a_file_that_may_have_lost_its_state_is_never_taken_for_equal():
     for m in measured(Counts(), ["torchscript", "onnxruntime", "aotinductor"]):
         assert m.status == "failed" or m.agreement == "stateful", (m, m.agreement)
@@ -222,6 +224,7 @@ class Symmetric(Net):
         return self.layer(x) if x.abs().max() < 100 else x
 
 
+@pytest.mark.slow
 def test_a_branch_that_other_inputs_cannot_show_is_a_doubt_because_torch_warns_of_it():
     traced, older = measured(Symmetric(), ["torchscript", "onnxruntime:opset=14"])
     assert "test_artifacts.py:" in traced.remedies[Doubt.ONE_PATH]
@@ -229,6 +232,7 @@ def test_a_branch_that_other_inputs_cannot_show_is_a_doubt_because_torch_warns_o
     assert Doubt.ONE_PATH not in measured(Net(), ["torchscript"])[0].doubts
 
 
+@pytest.mark.slow
 def test_an_opset_that_cannot_be_written_is_a_doubt():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
     (m,) = measured(layer, ["onnxruntime:opset=14"], inputs=torch.randn(2, 4, 8))

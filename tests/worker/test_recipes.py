@@ -235,6 +235,7 @@ def test_a_model_of_a_notebook_or_script_is_saved_by_value(tmp_path, run_python)
     assert run(folder / "run.py", tmp_path / "empty", "--check").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_users_model_that_is_built_with_torchvision_is_measured_and_saved(tmp_path):
     model = torchvision_models().mobilenet_v3_small()
     folder = measured(model, torch.ones(1, 3, 64, 64), "eager").save_recipe(tmp_path / "recipe")

@@ -121,8 +121,10 @@ def diagnose(
 ) -> None:
     """Find graph breaks and recompiles, each with its line, its reason and a fix."""
     from optkit.diagnosis import diagnose as look
+    from optkit.live_table import progress
 
-    diagnosis = look(model, variant=variant, batch_size=batch_size, device=device)
+    with progress() as tell:
+        diagnosis = look(model, variant=variant, batch_size=batch_size, device=device, tell=tell)
     print(diagnosis.to_json() if as_json else diagnosis)  # noqa: T201
 
 
@@ -137,10 +139,13 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Call a model with a sequence of batch sizes: what compiles when, and why."""
+    from optkit.live_table import progress
     from optkit.replay import replay_shapes
 
-    told = replay_shapes(model, batch_sizes, variant or None, device=device)
+    with progress() as tell:
+        told = replay_shapes(model, batch_sizes, variant or None, device=device, tell=tell)
     print(told.to_json() if as_json else told)  # noqa: T201
+    raise typer.Exit(INTERRUPTED if told.stopped else 0)
 
 
 @app.command()
@@ -153,10 +158,13 @@ def startup(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Start a model in fresh processes, each another way, and say how long the first result takes, phase by phase."""
+    from optkit.live_table import progress
     from optkit.startups import startup_matrix
 
-    matrix = startup_matrix(model, variants=variant or None, batch_size=batch_size)
+    with progress() as tell:
+        matrix = startup_matrix(model, variants=variant or None, batch_size=batch_size, tell=tell)
     print(matrix.to_json() if as_json else matrix)  # noqa: T201
+    raise typer.Exit(INTERRUPTED if matrix.stopped else 0)
 
 
 @app.command()
@@ -168,9 +176,11 @@ def profile(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say which operators a call of eager and of a variant spends its time in."""
+    from optkit.live_table import progress
     from optkit.profiling import profile as look
 
-    told = look(model, variant=variant, batch_size=batch_size, trace=trace)
+    with progress() as tell:
+        told = look(model, variant=variant, batch_size=batch_size, trace=trace, tell=tell)
     print(told.to_json() if as_json else told)  # noqa: T201
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from optkit import diagnosis_page, sightings
 from optkit.errors import UsageError
 from optkit.investigation import Investigation
-from optkit.variant import Variant
-from optkit.workload import Workload
+from optkit.variant import BASELINE, Variant
+from optkit.workload import workload_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from optkit.sightings import Finding
 
@@ -86,6 +86,7 @@ def diagnose(
     device: Any = None,
     call: str | None = None,
     weights: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Diagnosis:
     """Find out where torch.compile breaks a model's graph, and why it compiles again, on the user's own lines.
 
@@ -99,27 +100,30 @@ def diagnose(
     variant
         The settings to look at, of torch.compile. ``"compile:backend=eager"`` finds the same breaks and recompiles in a
         fraction of the time, as Dynamo makes the graphs whatever the backend does with them.
+    tell
+        Is told what is being done, in words; ``print`` will do.
 
     Raises
     ------
     UsageError
         If the variant is not of torch.compile, or the model does not run with its inputs.
     """
+    given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    return look(Investigation(workload_from(model, inputs, **given), tell=tell), variant)
+
+
+def look(looking: Investigation, variant: Variant | str) -> Diagnosis:
+    """Do it with the workers of an investigation; see `diagnose`."""
     chosen = variant if isinstance(variant, Variant) else Variant.parse(variant)
     if not chosen.engine.compiles:
         raise UsageError(f"{chosen} does not use torch.compile, so it has no graph breaks; give a variant of compile.")
-    workload = (
-        model
-        if isinstance(model, Workload)
-        else Workload(model, inputs, batch_size=batch_size, shape=shape, device=device, call=call, weights=weights)
-    )
-    with Investigation(workload) as looking:
-        eager = looking.worker(Variant.parse("eager"), until="first_call")  # a model that does not run is told here
+    with looking:
+        eager = looking.worker(BASELINE, until="first_call")  # a model that does not run is told here
         explained = looking.ask(eager, "breaks", chosen)
         eager.end()
         called = looking.ask(looking.worker(chosen), "calls", chosen, passes=PASSES)
     found = sightings.findings(explained, called)
-    result = Diagnosis(workload.name, str(chosen), found, sightings.evidence(explained, called))
+    result = Diagnosis(looking.workload.name, str(chosen), found, sightings.evidence(explained, called))
     if explained["failed"]:
         result.details.append(f"torch._dynamo.explain could not say more: {explained['failed']}.")
     return result

@@ -13,10 +13,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optkit.environment import is_scrubbed
-from optkit.worker.endings import TAIL_BYTES, WorkerFailedError, exit_sentence
+from optkit.worker.endings import TAIL_BYTES, StoppedError, WorkerFailedError, exit_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOOKS_S = 0.02
 """How often the end of the process is looked for: rarely enough to take no time from it."""
@@ -46,15 +49,17 @@ class Start(NamedTuple):
     told: dict[str, Any]
 
 
-def start(task: dict[str, Any], folder: Path, limit_s: float) -> Start:
+def start(task: dict[str, Any], folder: Path, limit_s: float, is_unwanted: Callable[[], bool] = bool) -> Start:
     """Run a task that starts a model; see `run`."""
-    spawned_ns, told = run(task, folder, limit_s)
+    spawned_ns, told = run(task, folder, limit_s, is_unwanted)
     seconds = {"interpreter": (told["began_ns"] - spawned_ns) / 1e9, **told["seconds"]}
     total_s = (told["done_ns"] - spawned_ns) / 1e9
     return Start(seconds | {"other": total_s - sum(seconds.values())}, total_s, told)
 
 
-def run(task: dict[str, Any], folder: Path, limit_s: float) -> tuple[int, dict[str, Any]]:
+def run(
+    task: dict[str, Any], folder: Path, limit_s: float, is_unwanted: Callable[[], bool] = bool
+) -> tuple[int, dict[str, Any]]:
     """Run a task in a new interpreter and wait for its end.
 
     Parameters
@@ -65,6 +70,8 @@ def run(task: dict[str, Any], folder: Path, limit_s: float) -> tuple[int, dict[s
         A private one, which is made where it is not there; its `CACHE` may be filled already.
     limit_s
         Seconds after which the process is ended.
+    is_unwanted
+        Is asked every `LOOKS_S` whether to end it.
 
     Returns
     -------
@@ -75,13 +82,15 @@ def run(task: dict[str, Any], folder: Path, limit_s: float) -> tuple[int, dict[s
     ------
     WorkerFailedError
         If it raised, died, or took too long.
+    StoppedError
+        If it was unwanted.
     """
     for name in (CACHE, TEMPORARY):
         (folder / name).mkdir(parents=True, exist_ok=True)
     result, printed, told = folder / "result", folder / "printed", folder / "task"
     told.write_text(json.dumps(task | {"result": str(result)}), encoding="utf-8")
     path = [str(Path(entry).absolute()) for entry in (*task.get("import_path", ()), *sys.path)]
-    spawned_ns, status = _run([json.dumps(path), str(told)], printed, _environ(folder), limit_s)
+    spawned_ns, status = _run([json.dumps(path), str(told)], printed, _environ(folder), limit_s, is_unwanted)
     said = _tail(printed)
     if status is None:
         raise WorkerFailedError(f"No first result within {limit_s:.0f} s, so it was ended.", said)
@@ -107,7 +116,9 @@ def _environ(folder: Path) -> dict[str, str]:
     }
 
 
-def _run(arguments: list[str], printed: Path, environ: dict[str, str], limit_s: float) -> tuple[int, int | None]:
+def _run(
+    arguments: list[str], printed: Path, environ: dict[str, str], limit_s: float, is_unwanted: Callable[[], bool]
+) -> tuple[int, int | None]:
     """Return when the process was started and its exit status; None where it had to be ended."""
     alive_r, alive_w = os.pipe()  # it ends when this closes, also where this process is killed
     try:
@@ -120,7 +131,7 @@ def _run(arguments: list[str], printed: Path, environ: dict[str, str], limit_s: 
                 start_new_session=True,
             )  # fmt: skip
         try:
-            has_ended = _wait(process.pid, limit_s)
+            has_ended = _wait(process.pid, limit_s, is_unwanted)
         finally:  # before it is reaped, so that its number cannot be somebody else's
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -131,12 +142,14 @@ def _run(arguments: list[str], printed: Path, environ: dict[str, str], limit_s: 
     return spawned_ns, status if has_ended else None
 
 
-def _wait(pid: int, limit_s: float) -> bool:
+def _wait(pid: int, limit_s: float, is_unwanted: Callable[[], bool]) -> bool:
     """Wait for the end of a child without reaping it; False where that took longer than `limit_s`."""
     until = time.monotonic() + limit_s
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() > until:
             return False
+        if is_unwanted():
+            raise StoppedError
         time.sleep(LOOKS_S)
     return True
 

@@ -7,24 +7,31 @@ studies of this process.
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from optkit import environment
 from optkit.crew import Crew
 from optkit.errors import UsageError
 from optkit.member import Member
+from optkit.phases import PHASE_WORDS
 from optkit.study import Plan, alone
-from optkit.worker.endings import WorkerFailedError
+from optkit.worker.endings import StoppedError, WorkerFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from optkit.variant import Variant
-    from optkit.worker.host import Worker
+    from optkit.worker.host import Host, Worker
     from optkit.workload import Workload
 
+__all__ = ["INTERRUPTIONS", "LIMIT_S", "Investigation", "StoppedError"]
+
 LIMIT_S = 600.0
+QUESTION_WORDS = {"breaks": "explaining its graphs", "calls": "calling it", "profile": "watching its operators"}
+INTERRUPTIONS = (KeyboardInterrupt, StoppedError)
+"""What ends an investigation early; what is known by then is kept where it is an answer."""
 
 
 class Investigation:
@@ -36,26 +43,54 @@ class Investigation:
         What the questions are about.
     limit_s
         Seconds that one phase, or one answer, may take.
+    tell
+        Is told what is being done, in words.
     """
 
-    def __init__(self, workload: Workload, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self, workload: Workload, *, limit_s: float = LIMIT_S, tell: Callable[[str], None] | None = None
+    ) -> None:
         self.workload = workload
         self.environment = environment.detect()
         self.device = workload.place(self.environment)
         self.limit_s = limit_s
+        self._tell = tell
+        self._stopping = threading.Event()
+        self._host: Host | None = None
         self._contexts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._contexts.enter_context(alone())
-        plan = Plan(budget_s=1.0, compile_limit_s=self.limit_s)
-        self.crew = Crew(self.workload, plan, self.environment, self.device, 1)
-        self._contexts.enter_context(self.crew.host)
-        self.crew.pack()
-        self.crew.start()
+        with contextlib.ExitStack() as contexts:  # also where a model cannot be packed, all of it is left
+            contexts.enter_context(alone())
+            plan = Plan(budget_s=1.0, compile_limit_s=self.limit_s)
+            self.crew = Crew(self.workload, plan, self.environment, self.device, 1)
+            self._host = contexts.enter_context(self.crew.host)
+            if self.is_stopping:  # before there was a host that could be stopped
+                self._host.stop()
+            self.tell(PHASE_WORDS["import"])
+            self.crew.pack()
+            self.crew.start()
+            self._contexts = contexts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._contexts.close()
+
+    def tell(self, said: str) -> None:
+        """Say what is being done."""
+        if self._tell is not None:
+            self._tell(said)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """End whatever is going on, from any thread; the thread that waits raises StoppedError."""
+        self._stopping.set()
+        if self._host is not None:
+            self._host.stop()
 
     def worker(self, variant: Variant, *, until: str = "prepare", cache: Path | None = None) -> Worker:
         """Return a new worker of a variant that has come through the phases up to `until`.
@@ -94,6 +129,7 @@ class Investigation:
         if (blocked := variant.blocked(here)) is not None:
             raise UsageError(f"{variant} cannot run here: {blocked}")
         member = Member(variant, cache=cache)
+        self.tell(f"{variant}: {PHASE_WORDS['prepare' if until == 'first_call' else until]}")
         answer: dict[str, Any] = {}
         with self.explained(variant):
             if self.crew.probes(member):
@@ -108,6 +144,7 @@ class Investigation:
 
     def ask(self, worker: Worker, kind: str, variant: Variant, **given: Any) -> dict[str, Any]:
         """Have a worker look into something; see `Session.do_investigate`. Errors end in one sentence, as above."""
+        self.tell(f"{variant}: {QUESTION_WORDS[kind]}")
         with self.explained(variant):
             return worker.ask({"do": "investigate", "kind": kind, "given": given}, self.limit_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -22,11 +23,15 @@ from optkit.study import collect
 from optkit.variant import MODIFIERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import RenderableType
 
     from optkit.events import Event
     from optkit.measurement import Measurement
     from optkit.study import Study
+
+__all__ = ["print_variants", "progress", "show"]
 
 REFRESH_S = 0.5
 PIPED_WIDTH = 180
@@ -209,3 +214,17 @@ def print_variants() -> None:
             console.print(f"      {variant}", highlight=False, markup=False)
             for problem in variant.problems(here):
                 console.print(f"          {problem}", style="dim", highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done, on stderr; in a terminal as one line, which is gone at the end.
+
+    It draws only when it is told something: a clock of its own would disturb what is timed.
+    """
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda said: console.print(Text(said))
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield lambda said: live.update(Text(f"{said} …", style="dim"), refresh=True)

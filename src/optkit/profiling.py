@@ -21,15 +21,16 @@ from optkit.engines import AotInductor, OnnxRuntime, inductor_settings
 from optkit.errors import UsageError
 from optkit.investigation import Investigation
 from optkit.variant import BASELINE, Variant
-from optkit.workload import Workload
+from optkit.workload import workload_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
 DISTURBING = 1.5
 """Where calls take so many times longer under the profiler, or without it, shares are told to be unsure."""
+CALLS = 10
 KERNEL_HOOKS = "cpp.enable_kernel_profile"
 
 
@@ -179,13 +180,14 @@ def profile(
     inputs: Any = None,
     variant: Variant | str = "compile",
     *,
-    calls: int = 10,
+    calls: int = CALLS,
     trace: str | os.PathLike[str] | None = None,
     batch_size: int = 1,
     shape: Sequence[int] | None = None,
     device: Any = None,
     call: str | None = None,
     weights: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Profile:
     """Find out which operators a model spends its time in, in eager and in a variant, each in a worker of its own.
 
@@ -202,27 +204,36 @@ def profile(
     trace
         Save the variant's Chrome trace in this file, for you alone to read; compressed where its name ends in ``.gz``.
         Open it at https://ui.perfetto.dev.
+    tell
+        Is told what is being done, in words; ``print`` will do.
 
     Raises
     ------
     UsageError
         If an argument is not allowed, or the model or the variant does not run here; the message says why.
     """
+    given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    return watch(Investigation(workload_from(model, inputs, **given), tell=tell), variant, calls=calls, trace=trace)
+
+
+def watch(
+    looking: Investigation,
+    variant: Variant | str,
+    *,
+    calls: int = CALLS,
+    trace: str | os.PathLike[str] | None = None,
+) -> Profile:
+    """Do it with the workers of an investigation; see `profile`."""
     chosen = variant if isinstance(variant, Variant) else Variant.parse(variant)
     if type(calls) is not int or calls < 1:
         raise UsageError(f"calls must be a whole number of at least 1, not {calls!r}.")
     path = None if trace is None else _checked(Path(trace))
-    workload = (
-        model
-        if isinstance(model, Workload)
-        else Workload(model, inputs, batch_size=batch_size, shape=shape, device=device, call=call, weights=weights)
-    )
     sides = [BASELINE] if chosen == BASELINE else [BASELINE, chosen]
-    with Investigation(workload) as looking:
+    with looking:
         told = [_look(looking, one, calls, path if one == chosen else None) for one in sides]
         where = looking.device
     read = tuple(Side.read(str(one), answer) for one, answer in zip(sides, told, strict=True))
-    return Profile(workload.name, where, told[-1]["calls"], read, tuple(_details(read, chosen, where)))
+    return Profile(looking.workload.name, where, told[-1]["calls"], read, tuple(_details(read, chosen, where)))
 
 
 def _look(looking: Investigation, variant: Variant, calls: int, path: Path | None) -> dict[str, Any]:

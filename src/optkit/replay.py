@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import replay_advice, replay_items, replay_page, replayed
 from optkit.errors import UsageError
-from optkit.investigation import Investigation
+from optkit.investigation import INTERRUPTIONS, Investigation
 from optkit.variant import BASELINE, Variant
-from optkit.workload import Workload
+from optkit.workload import Workload, workload_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pandas as pd
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MARK = "mark_dynamic"
 EAGER = str(BASELINE)
+STOPPED = "It was stopped before this had made its calls."
 WAYS = ("compile", "compile:dynamic=true", "compile:dynamic=false", MARK)
 """torch decides at the second size; symbolic sizes from the first; never; and only where the user says so."""
 
@@ -46,6 +47,11 @@ class Replay:
     device: str
     calls: list[ReplayedCall]
     failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an interrupt ended it early."""
+        return STOPPED in self.failed.values()
 
     @property
     def variants(self) -> list[str]:
@@ -115,6 +121,7 @@ def replay_shapes(
     device: Any = None,
     call: str | None = None,
     weights: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Replay:
     """Call a model with a sequence of input shapes, and see in which calls torch compiles, and what that costs.
 
@@ -135,26 +142,36 @@ def replay_shapes(
         What to compare, as `Variant` or text; and the word ``"mark_dynamic"``, which is ``compile`` with
         ``torch._dynamo.mark_dynamic(tensor, 0)`` for each tensor whose first dimension varies over the replay and is at
         least 2. Default: `compile`, with ``dynamic=true``, with ``dynamic=false``, and ``mark_dynamic``.
+    tell
+        Is told what is being done, in words; ``print`` will do.
+
+    Returns
+    -------
+    Replay
+        Also where a variant fails: its sentence is in `Replay.failed`; and where an interrupt ends it early.
 
     Raises
     ------
     UsageError
         If an item of `shapes` makes no sense, a variant cannot run here, or the model cannot be built.
     """
-    chosen = _variants(variants)
     items = replay_items.read(shapes)
-    if not isinstance(model, Workload):
-        if inputs is None and not isinstance(model, str):
-            replay_items.check_whole(items)
-            inputs = replay_items.FREE
-        model = Workload(model, inputs, batch_size=batch_size, shape=shape, device=device, call=call, weights=weights)
-    replay_items.check_names(items, model)
-    looking = Investigation(model)
-    _check_variants(chosen, model, looking)
-    return _replay(looking, chosen, items)
+    if inputs is None and not isinstance(model, str | Workload):
+        replay_items.check_whole(items)
+        inputs = replay_items.FREE
+    given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
+    return call_each(Investigation(workload_from(model, inputs, **given), tell=tell), items, variants)
 
 
-def _replay(looking: Investigation, chosen: dict[str, Variant], items: list[dict[str, Any]]) -> Replay:
+def call_each(
+    looking: Investigation,
+    items: list[dict[str, Any]],
+    variants: Iterable[Variant | str] | Variant | str | None = None,
+) -> Replay:
+    """Do it with the workers of an investigation, for what `replay_items.read` returned; see `replay_shapes`."""
+    chosen = _variants(variants)
+    replay_items.check_names(items, looking.workload)
+    _check_variants(chosen, looking.workload, looking)
     asked = [replay_items.words(item) for item in items]
     replay = Replay(looking.workload.name, looking.device, [])
     names: list[str] | None = None
@@ -168,6 +185,12 @@ def _replay(looking: Investigation, chosen: dict[str, Variant], items: list[dict
                     raise
                 replay.failed[name] = str(error)  # what the others have shown stays
                 continue
+            except INTERRUPTIONS:
+                if not replay.calls:
+                    raise
+                done = len(replay.variants) + len(replay.failed)
+                replay.failed |= dict.fromkeys(list(chosen)[done:], STOPPED)
+                break
             names = answer["parameters"]
             is_told = variant.engine.compiles or variant.engine.name == "eager"
             replay.calls += replayed.calls(name, asked, answer, is_told=is_told)

@@ -114,12 +114,15 @@ class StartupMatrix:
         A `FreshStart` for each way, in the order in which they were tried.
     uncompared
         Why no outputs were compared; None where they were.
+    stopped
+        Whether an interrupt ended it early, so that rows are missing.
     """
 
     model: str
     device: str
     rows: list[FreshStart] = field(default_factory=list)
     uncompared: str | None = None
+    stopped: bool = False
 
     @property
     def advice(self) -> list[str]:
@@ -170,7 +173,8 @@ class StartupMatrix:
     def notes(self) -> list[str]:
         """What the table does not say: why rows have no numbers, why nothing was compared, what else was going on."""
         why = [row.said for row in self.rows if row.total_s is None]
-        return why + [one for one in (self.uncompared, _disturbed(self.rows)) if one is not None]
+        stopped = "It was stopped, so the other starts were not made." if self.stopped else None
+        return why + [one for one in (stopped, self.uncompared, _disturbed(self.rows)) if one is not None]
 
 
 def _disturbed(rows: list[FreshStart]) -> str | None:

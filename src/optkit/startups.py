@@ -16,7 +16,7 @@ from optkit import by_value, fresh_process, script
 from optkit.engines import OnnxRuntime
 from optkit.engines.onnxruntime import CPU_PROVIDER, LEVELS, THREADS
 from optkit.errors import UsageError
-from optkit.investigation import LIMIT_S, Investigation
+from optkit.investigation import INTERRUPTIONS, LIMIT_S, Investigation
 from optkit.machine import Monitor
 from optkit.presets import resolve
 from optkit.startup_advice import COLD, FILE, MODEL, NO_TORCH, PORTABLE, WARM, WARM_HEADER, WAYS
@@ -24,7 +24,7 @@ from optkit.startup_table import FreshStart, StartupMatrix
 from optkit.takeaway import UNCOMPARED
 from optkit.variant import BASELINE
 from optkit.worker.endings import WorkerFailedError
-from optkit.workload import Workload
+from optkit.workload import workload_from
 from optkit.zoo import TINY
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def startup_matrix(
     device: Any = None,
     call: str | None = None,
     weights: str | None = None,
-    seen: Callable[[FreshStart], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> StartupMatrix:
     """Measure how long a fresh process takes to its first result, for each way to start a model.
 
@@ -63,13 +63,14 @@ def startup_matrix(
         In any form; None: eager, compile, and every engine that loads a file. What is compiled is started with an empty
         cache, with the cache directory that this leaves, with the header beside it (on a CPU), and with torch's
         portable artifacts; an ONNX file with and without torch.
-    seen
-        Is told each start when it is over.
+    tell
+        Is told what is being done, in words; ``print`` will do.
 
     Returns
     -------
     StartupMatrix
-        Also where a way cannot be gone here, or fails: its row says why, and the others go on.
+        Also where a way cannot be gone here, or fails: its row says why, and the others go on; and where an interrupt
+        ends it early.
 
     Raises
     ------
@@ -77,19 +78,25 @@ def startup_matrix(
         If the model does not run with its inputs, or a variant makes no sense.
     """
     given = {"batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights}
-    if isinstance(model, Workload) and (inputs is not None or any(value not in (None, 1) for value in given.values())):
-        raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
-    workload = model if isinstance(model, Workload) else Workload(model, inputs, **given)
-    with Investigation(workload) as looking:
-        here = looking.environment.placed(looking.device)
-        chosen = resolve(DEFAULT if variants is None else variants, here)
+    return start_each_way(Investigation(workload_from(model, inputs, **given), tell=tell), variants)
+
+
+def start_each_way(looking: Investigation, variants: VariantLike | Iterable[VariantLike] | None) -> StartupMatrix:
+    """Do it with the workers of an investigation; see `startup_matrix`."""
+    here = looking.environment.placed(looking.device)
+    chosen = resolve(DEFAULT if variants is None else variants, here)
+    matrix = StartupMatrix(looking.workload.name, looking.device)
+    with looking:
         starts = Starts(looking, looking.crew.host.folder / "starts")
-        matrix = StartupMatrix(workload.name, looking.device, uncompared=starts.keep())
-        for variant in chosen:
-            for row in starts.of(variant):
-                matrix.rows.append(row)
-                if seen is not None:
-                    seen(row)
+        try:
+            matrix.uncompared = starts.keep()
+            for variant in chosen:
+                for row in starts.of(variant):
+                    matrix.rows.append(row)
+        except INTERRUPTIONS:
+            if not matrix.rows:
+                raise
+            matrix.stopped = True
     return matrix
 
 
@@ -203,6 +210,7 @@ class Starts:
         """Run an ONNX file as the start with torch did, with as many threads."""
         engine = variant.engine
         assert isinstance(engine, OnnxRuntime)
+        self.looking.tell(f"{variant}: {NO_TORCH}")
         outputs = str(self.folder / f"outputs-{self.count}.npz")
         task = {
             "do": "serve", "file": str(file), "feed": feed, "names": names, "outputs": outputs,
@@ -220,6 +228,7 @@ class Starts:
         self, variant: Variant, way: str, folder: Path | None = None, *, artifact_bytes: int | None = None, **given: Any
     ) -> FreshStart:
         """Start a process that has torch; `given` is what is special about its task."""
+        self.looking.tell(f"{variant}: {way}")
         folder = folder or self._next()
         pickled = self.folder / "variant"
         pickled.write_bytes(by_value.dumps(variant))
@@ -238,8 +247,9 @@ class Starts:
 
     def _watched(self, task: dict[str, Any], folder: Path) -> fresh_process.Start:
         """Start a process, and add what others did meanwhile to what it told."""
+        task = task | {"import_path": self.looking.workload.import_path}
         self.monitor.read()
-        start = fresh_process.start(task | {"import_path": self.looking.workload.import_path}, folder, LIMIT_S)
+        start = fresh_process.start(task, folder, LIMIT_S, lambda: self.looking.is_stopping)
         start.told.update(self.monitor.read())
         return start
 

@@ -16,7 +16,7 @@ from optkit.events import StudyEnded
 from optkit.presets import resolve
 from optkit.scheduler import Run
 from optkit.variant import BASELINE
-from optkit.workload import Workload
+from optkit.workload import Workload, workload_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -287,10 +287,4 @@ def compare(
         "batch_size": batch_size, "shape": shape, "device": device, "call": call, "weights": weights,
         "evaluate": evaluate,
     }  # fmt: skip
-    if isinstance(model, Workload) and (inputs is not None or any(given[key] != _DEFAULTS[key] for key in given)):
-        raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
-    workload = model if isinstance(model, Workload) else Workload(model, inputs, **given)
-    return collect(Study(workload, variants, plan, **plan_fields))
-
-
-_DEFAULTS = {"batch_size": 1, "shape": None, "device": None, "call": None, "weights": None, "evaluate": None}
+    return collect(Study(workload_from(model, inputs, **given), variants, plan, **plan_fields))

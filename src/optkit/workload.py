@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit import building, environment, own_code, zoo
-from optkit.errors import WorkloadError
+from optkit.errors import UsageError, WorkloadError
 from optkit.script import Subject
 from optkit.zoo import torchvision_models
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optkit.environment import Environment
     from optkit.variant import Variant
 
-__all__ = ["Workload", "torchvision_models"]
+__all__ = ["Workload", "torchvision_models", "workload_from"]
 
 
 class Workload:
@@ -288,6 +288,21 @@ class KeptWorkload(Workload):
             "payload": str(self._payload),
             "payload_by_torch": self._by_torch,
         }
+
+
+def workload_from(model: Any, inputs: Any = None, **given: Any) -> Workload:
+    """Return what is to be measured; a Workload is taken as it is.
+
+    Raises
+    ------
+    UsageError
+        If the arguments make no `Workload`, or something is given beside one.
+    """
+    if not isinstance(model, Workload):
+        return Workload(model, inputs, **given)
+    if inputs is not None or any(value not in (None, 1) for value in given.values()):  # 1 is the usual batch_size
+        raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
+    return model
 
 
 def _dump(payload: Any, path: Path) -> None:

@@ -20,12 +20,12 @@ from optkit.variant import BASELINE, Variant
 from optkit.widgets import view
 from optkit.widgets.html import Html
 from optkit.widgets.live import LatencyPlot
-from optkit.widgets.parts import as_workload, box, button, machine
+from optkit.widgets.parts import box, button, machine
 from optkit.widgets.picker import VariantPicker
+from optkit.widgets.questions import Questions
 from optkit.widgets.settings import SettingsForm
 from optkit.widgets.variant_list import VariantList
-from optkit.widgets.why import Why
-from optkit.workload import Workload
+from optkit.workload import Workload, workload_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -57,8 +57,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     comparison
         What is known so far: live while a study runs, whole when it is over.
-    picker, variants, plot, why
-        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`, `Why`.
+    picker, variants, plot, questions
+        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`, `Questions`.
     """
 
     def __init__(
@@ -81,9 +81,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._given = {name: value for name, value in self._given.items() if value is not None}
         if model is None and inputs is not None:
             raise UsageError("There are inputs without a model; give the model that they are for.")
-        if isinstance(model, Workload) and (inputs is not None or batch_size != 1 or self._given):
-            raise UsageError("A Workload has its inputs, device and so on already; give them there, not beside it.")
-        own = None if model is None else as_workload(model, inputs, batch_size, self._given)
+        own = None if model is None else workload_from(model, inputs, batch_size=batch_size, **self._given)
         self._own = own if own is not None and (own is model or not own.is_zoo or inputs is not None) else None
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self.comparison = Comparison()
@@ -94,7 +92,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
         self._title, self._answer, self._progress = Html(), Html(role="status"), Html()
         self._table, self._costs = Html(), Html()
-        self.why = Why(self._asked_about)
+        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants)
         self._run_button = button("Run", "Measure these variants", style="primary")
         self._stop_button = button("Stop", "End the study, keep what is known", disabled=True)
         self._skip_button = button("Skip", "End the variant that is being brought up, go on with others", disabled=True)
@@ -112,6 +110,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._stop_button.on_click(lambda _: self.stop())
         self._skip_button.on_click(lambda _: self.skip())
         self._add_button.on_click(lambda _: self._add_clicked())
+        self.questions.observe(lambda change: setattr(self._run_button, "disabled", change["new"]), "busy")
         self._draw()
 
     def _layout(self) -> list[ipywidgets.Widget]:
@@ -123,8 +122,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             ipywidgets.HBox, "optkit-controls", self._progress, self._skip_button, self._stop_button, self._run_button
         )
         watcher = box(ipywidgets.VBox, "optkit-card", controls, self.plot)
-        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs, self.why)
-        right = box(ipywidgets.VBox, "optkit-column", watcher, reader)
+        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs)
+        right = box(ipywidgets.VBox, "optkit-column", watcher, reader, self.questions)
         return [self._title, self._answer, box(ipywidgets.Box, "optkit-columns", chooser, right)]
 
     @property
@@ -223,13 +222,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         return asyncio.to_thread(self.wait).__await__()
 
     def _workload(self) -> Workload:
-        return self._own or as_workload(self.form.model, None, self.form.batch_size, self._given)
+        return self._own or workload_from(self.form.model, batch_size=self.form.batch_size, **self._given)
 
-    def _asked_about(self) -> tuple[Workload, Variant]:
-        """Return what Why looks at: the fastest variant of torch.compile that was measured, else the first listed."""
+    def _compiled(self) -> Variant:
+        """Return the fastest variant of torch.compile that was measured, else the first that is listed."""
         ranked = [Variant.read(str(one)) for one in self.comparison.ranked() if "()" not in str(one)]
         known = [one for one in (*ranked, *self.variants.variants, self.picker.variant) if one.engine.compiles]
-        return self._workload(), known[0] if known else Variant.parse("compile")
+        return known[0] if known else Variant.parse("compile")
 
     def _chosen_plan(self) -> Plan:
         return plan_from(None, {**vars(self.plan), "budget_s": self.form.budget_s})
@@ -296,8 +295,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if not running:
             self._study = None
         if running:
-            self.why.clear()
-        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button, self.why):
+            self.questions.clear()
+        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button, self.questions):
             part.disabled = running
         self._stop_button.disabled = not running
         self._draw()

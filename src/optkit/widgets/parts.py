@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets
 
 from optkit import environment
-from optkit.workload import Workload
-
-
-def as_workload(model: Any, inputs: Any, batch_size: int, given: dict[str, Any]) -> Workload:
-    """Return what is to be measured; a Workload is taken as it is."""
-    return model if isinstance(model, Workload) else Workload(model, inputs, batch_size=batch_size, **given)
 
 
 def box(kind: type[ipywidgets.Box], style: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

@@ -73,6 +73,11 @@ GUARDS = {
     f"0/1: self.n == 1{COMMENT}": ("mutated_state", "self.n"),
     f"1/0: ___stack0 == 17.5{COMMENT}": ("python_value", "a Python value"),
     f"0/1: 2 <= x.size()[0]{COMMENT}": ("shape", "the size of x in dimension 0"),
+    "1/1: Cache line invalidated because L['___stack0'] got deallocated": (
+        "deallocated",
+        "an object that lives for one call",
+    ),
+    "1/1: Cache line invalidated because L['self'].helper got deallocated": ("deallocated", "self.helper is gone"),
     f"0/1: something_else(x){COMMENT}": ("guard", "something_else(x)"),
 }
 

@@ -69,6 +69,12 @@ _BREAKS: tuple[tuple[str, str, str, str], ...] = (
      "Keep it a tensor, or set torch._dynamo.config.capture_scalar_outputs = True."),
 )
 _GUARDS: tuple[tuple[str, str, str, str, str], ...] = (
+    (r"___stack\d+ got deallocated", "deallocated", "an object that lives for one call",
+     "What was compiled behind a graph break was for a Python object that the call had made, and that is gone now.",
+     "Mend the graph break above it, or on this line; then nothing has to be handed over."),
+    (r"invalidated because (?P<what>.+?) got deallocated", "deallocated", "{what} is gone",
+     "It was compiled for one Python object, {what}, which is gone now.",
+     "Keep the object from call to call, and do not make another one each time."),
     (r"GLOBAL_STATE changed: grad_mode", "grad_mode", "the grad mode",
      "It was compiled in one grad mode (grad, no_grad, inference_mode) and called in another.",
      "Make all calls, the first one too, in the same context, and do not switch it inside the model."),

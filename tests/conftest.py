@@ -34,10 +34,12 @@ CPU = Environment(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory):
-    """What is learnt about the machine is learnt once for all tests, and from no earlier run."""
+def _own_folders(tmp_path_factory):
+    """What is learnt about the machine is learnt once for all tests, and from no earlier run; runs are kept apart."""
     with pytest.MonkeyPatch.context() as context:
         context.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        context.setenv("OPTKIT_HOME", str(tmp_path_factory.mktemp("home")))
+        context.setenv("OPTKIT_LOCK", f"tests-{os.getpid()}")
         yield
 
 

@@ -15,6 +15,9 @@ LEAVES = {
     "presets",
     "variant_code",
     "errors",
+    "decoding",
+    "private",
+    "machine_lock",
     "events",
     "variant",
     "workload",
@@ -52,13 +55,14 @@ LEAVES = {
     "troubleshooting",
     "startup_advice",
 }
-FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison"}
+FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison", "downloads"}
 PICTURES = {
     "charts",
     "svg",
     "svg_parts",
     "figures",
     "page",
+    "report",
     "profile_page",
     "replay_page",
     "startup_table",
@@ -88,9 +92,10 @@ CHILD_SIDE = {
     "worker.work",
     "worker.rates",
 }
-AWAY = {"recipes", "verification", "investigation", "diagnosis", "replay", "startups", "fresh_process", "profiling"}
+KEPT = {"store", "recorder", "summary", "run_diff", "runs"}
+AWAY = {"resuming", "gating", "recipes", "verification", "investigation", "diagnosis", "replay", "startups", "fresh_process", "profiling"}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
-TOP = {"widgets", "cli", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
+TOP = {"widgets", "cli", "cli_runs", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),
@@ -103,9 +108,10 @@ MAY_IMPORT = {
     "tiny_models": set(),
     "worker": set(),
     **dict.fromkeys(RUN, LEAVES | FOLD | PARENT_SIDE | RUN),
-    "study": LEAVES | FOLD | {"scheduler", "estimate"},
-    **dict.fromkeys(AWAY, LEAVES | FOLD | PICTURES | PARENT_SIDE | RUN | AWAY | {"study"}),
-    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | {"study"}),
+    **dict.fromkeys(KEPT, LEAVES | FOLD | KEPT),
+    "study": LEAVES | FOLD | {"scheduler", "estimate", "recorder", "summary"},
+    **dict.fromkeys(AWAY, LEAVES | FOLD | PICTURES | PARENT_SIDE | RUN | AWAY | KEPT | {"study"}),
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | KEPT | {"study"}),
 }
 TORCH_AT_TOP_LEVEL = {
     "worker.calls",

@@ -29,7 +29,7 @@ STORY = [
 
 class Told:
     plan = Plan(budget_s=10)
-    workload, variants = Workload("tiny_cnn"), ()
+    workload, variants, known = Workload("tiny_cnn"), (), ()
 
     def __iter__(self):
         yield from STORY

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.diagnosis import Diagnosis, diagnose
     from optkit.errors import OptkitError, UsageError, VariantError, WorkerError, WorkloadError
+    from optkit.gating import Gate, gate
     from optkit.measurement import Measurement
     from optkit.profiling import Profile, profile
     from optkit.replay import Replay, replay_shapes
     from optkit.replayed import ReplayedCall
+    from optkit.resuming import resume
+    from optkit.run_diff import RunDiff
+    from optkit.runs import diff, export_runs, history, import_runs, load, prune
     from optkit.startups import StartupMatrix, startup_matrix
     from optkit.study import Plan, Study, compare
     from optkit.troubleshooting import Troubleshooting, troubleshoot
@@ -28,6 +32,7 @@ _HOMES = {
     "Diagnosis": "diagnosis",
     "Doubt": "verdicts",
     "Explorer": "widgets",
+    "Gate": "gating",
     "LatencyPlot": "widgets",
     "Measurement": "measurement",
     "OptkitError": "errors",
@@ -35,6 +40,7 @@ _HOMES = {
     "Profile": "profiling",
     "Replay": "replay",
     "ReplayedCall": "replayed",
+    "RunDiff": "run_diff",
     "StartupMatrix": "startups",
     "Study": "study",
     "Troubleshooting": "troubleshooting",
@@ -49,9 +55,17 @@ _HOMES = {
     "WorkloadError": "errors",
     "compare": "study",
     "diagnose": "diagnosis",
+    "diff": "runs",
     "explore": "widgets",
+    "export_runs": "runs",
+    "gate": "gating",
+    "history": "runs",
+    "import_runs": "runs",
+    "load": "runs",
     "profile": "profiling",
+    "prune": "runs",
     "replay_shapes": "replay",
+    "resume": "resuming",
     "startup_matrix": "startups",
     "troubleshoot": "troubleshooting",
     "verify": "verification",
@@ -63,6 +77,7 @@ __all__ = [
     "Diagnosis",
     "Doubt",
     "Explorer",
+    "Gate",
     "LatencyPlot",
     "Measurement",
     "OptkitError",
@@ -70,6 +85,7 @@ __all__ = [
     "Profile",
     "Replay",
     "ReplayedCall",
+    "RunDiff",
     "StartupMatrix",
     "Study",
     "Troubleshooting",
@@ -84,9 +100,17 @@ __all__ = [
     "WorkloadError",
     "compare",
     "diagnose",
+    "diff",
     "explore",
+    "export_runs",
+    "gate",
+    "history",
+    "import_runs",
+    "load",
     "profile",
+    "prune",
     "replay_shapes",
+    "resume",
     "startup_matrix",
     "troubleshoot",
     "verify",

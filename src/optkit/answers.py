@@ -20,6 +20,7 @@ ENDINGS: dict[EndReason, str] = {
     "stopped": "it was stopped",
     "nothing_left": "no variant is left that runs",
     "baseline_failed": "the baseline failed, so there is nothing to compare with",
+    "interrupted": "the process that measured was ended",
 }
 NAMED_AT_MOST = 2
 NOTHING_LEFT, WORTH_TELLING = 1.2, 10.0

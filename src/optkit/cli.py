@@ -1,7 +1,7 @@
 """The command line: `optkit lab`, `compare`, `diagnose`, `verify`, `code` and more. Also ``python -m optkit``.
 
-Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured; verify: it does not hold), 2 wrong use,
-3 verify cannot tell, 130 interrupted.
+Exit codes: 0 done, 1 a variant failed (doctor: nothing can be measured; verify: it does not hold; gate: slower),
+2 wrong use, 3 verify or gate cannot tell, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import optkit
+from optkit.cli_runs import COMMANDS, INTERRUPTED, exit_code
 from optkit.errors import OptkitError, UsageError
-
-if TYPE_CHECKING:
-    from optkit.comparison import Comparison
 
 BUDGET = (
     "Seconds of wall time after which no further round begins. Every variant gets three rounds even past it, and "
     "compiling is not cut short; a variant whose turn comes after twice the budget is skipped."
 )
-FAILED, WRONG_USE, UNDECIDED, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USE, UNDECIDED = 1, 2, 3
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,6 +70,9 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     recipe: Annotated[
         Path | None, typer.Option(help="A new folder for the recipe of the best variant: scripts, files, lock.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="An HTML file to write everything to: answer, charts, raw samples.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
     ] = False,
@@ -85,10 +86,15 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     workload = Workload(model, batch_size=batch_size, device=device, weights=weights)
     if recipe is not None:
         takeaway.check_empty(recipe)
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise UsageError(f"No report can be written to {report}; give the name of a file in a folder that exists.")
     study = Study(workload, variant or "recommended", budget_s=budget)
     comparison = show(study, to_stderr=as_json)
     if as_json:
         print(comparison.to_json())  # noqa: T201 - the one thing that goes to stdout
+    if report is not None:
+        comparison.to_html(report)
+        print(f"Report: {report}", file=sys.stderr)  # noqa: T201
     if recipe is not None and comparison.has_answer:
         print(f"Recipe of {comparison.best()}: {comparison.save_recipe(recipe)}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(exit_code(comparison))
@@ -232,11 +238,8 @@ def doctor(
     raise typer.Exit(0 if examination.can_measure else FAILED)
 
 
-def exit_code(comparison: Comparison) -> int:
-    """Return what the process says to the shell."""
-    if comparison.ended_because == "stopped":
-        return INTERRUPTED
-    return FAILED if any(m.status == "failed" for m in comparison.measurements.values()) else 0
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
 
 
 def main() -> None:

@@ -5,24 +5,26 @@ Because it is a fold, a comparison of a running study, of a stopped one and of o
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import answers, bill, figures, page, stats, svg, takeaway, text
+from optkit import answers, bill, downloads, figures, page, report, script, stats, svg, takeaway, text
 from optkit.doubts import Surroundings
 from optkit.events import (
     Event,
     MachineRead,
+    NotKept,
     PhaseBegan,
     PhaseEnded,
     RatesMeasured,
     StudyEnded,
+    StudyResumed,
     StudyStarted,
     VariantEvent,
+    Waiting,
     WorkCounted,
 )
 from optkit.measurement import Measurement
@@ -73,6 +75,10 @@ class Comparison:
         The phase that began last.
     elapsed_s
         Seconds from the beginning of the study to its latest event.
+    not_kept
+        Why its events are not in the history; None where they are, as far as is known.
+    waits_for
+        Whose study has to be over before this one begins, in words; None where it does not wait.
     surroundings, readings
         What is known of the machine, and how busy it was each time that was looked at.
     """
@@ -85,6 +91,8 @@ class Comparison:
         self.ended_because: EndReason | None = None
         self.now: PhaseBegan | None = None
         self.elapsed_s = 0.0
+        self.not_kept: str | None = None
+        self.waits_for: str | None = None
         self.surroundings = Surroundings()
         self.readings: list[MachineRead] = []
         self.origin = None if workload is None else Origin(workload, {str(one): one for one in variants})
@@ -140,25 +148,35 @@ class Comparison:
     def fold(self, event: Event) -> None:
         """Take in one more event."""
         self.elapsed_s = event.at_s
-        if isinstance(event, StudyStarted):
-            self._begin(event)
-        elif isinstance(event, StudyEnded):
-            self._end(event)
-        elif isinstance(event, MachineRead):
-            self.readings = [*self.readings, event]
-            self.surroundings.fold(event)
-        elif isinstance(event, WorkCounted):
-            self.surroundings.work = event
-        elif isinstance(event, RatesMeasured):
-            self.surroundings.rates = self.surroundings.rates | {event.threads: event}
-        elif isinstance(event, VariantEvent):
-            if isinstance(event, PhaseBegan):
-                self.now = event
-            elif isinstance(event, PhaseEnded):
-                self.surroundings.learn(event)
-            target = self._twin if event.twin else self.measurements.get(event.variant)
-            if target is not None:
-                target.fold(event)
+        match event:
+            case VariantEvent():
+                self._fold_variant(event)
+            case StudyStarted():
+                self._begin(event)
+            case StudyEnded():
+                self._end(event)
+            case StudyResumed():
+                self._go_on(event)
+            case MachineRead():
+                self.readings, self.waits_for = [*self.readings, event], None
+                self.surroundings.fold(event)
+            case WorkCounted():
+                self.surroundings.work = event
+            case RatesMeasured():
+                self.surroundings.rates = self.surroundings.rates | {event.threads: event}
+            case NotKept():
+                self.not_kept = event.reason
+            case Waiting():
+                self.waits_for = event.holder
+
+    def _fold_variant(self, event: VariantEvent) -> None:
+        if isinstance(event, PhaseBegan):
+            self.now = event
+        elif isinstance(event, PhaseEnded):
+            self.surroundings.learn(event)
+        target = self._twin if event.twin else self.measurements.get(event.variant)
+        if target is not None:
+            target.fold(event)
 
     def _begin(self, event: StudyStarted) -> None:
         self.started = event
@@ -179,6 +197,13 @@ class Comparison:
             measurement.final = True
             if measurement.status in ("waiting", "running"):
                 measurement.status = "stopped"
+
+    def _go_on(self, event: StudyResumed) -> None:
+        self.ended_because = None
+        if self.started is not None:
+            self.started = dataclasses.replace(self.started, plan=event.plan)
+        for measurement in (*self.measurements.values(), self._twin):
+            measurement.go_on()
 
     @property
     def baseline(self) -> Measurement | None:
@@ -294,7 +319,7 @@ class Comparison:
         except ValueError:
             if "()" not in chosen:
                 raise
-            return f"# {chosen} uses a Python callable of yours; see its Variant for the settings."
+            return script.comment(f"{chosen} uses a Python callable of yours; see its Variant for the settings.")
         workload = self.started.workload if self.started else {}
         return known.snippet(setup=workload["code"], method=workload["call"], inputs=workload["inputs_code"])
 
@@ -331,12 +356,22 @@ class Comparison:
         return _write(json.dumps(document, indent=2, allow_nan=False), path)
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """Return the table as CSV, and write it to `path` where one is given; several doubts are joined with ``|``."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(one | {"doubts": "|".join(one["doubts"])} for one in self.rows())
-        return _write(out.getvalue(), path)
+        """Return the table as CSV, and write it to `path` where one is given; several doubts are joined with ``|``.
+
+        A text that a spreadsheet would take for a formula begins with an apostrophe.
+        """
+        rows = [one | {"doubts": "|".join(one["doubts"])} for one in self.rows()]
+        return _write(downloads.table(COLUMNS, rows), path)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the whole result as one HTML file under a megabyte, and write it to `path` where one is given.
+
+        It opens offline, in light and dark, and carries charts, code and, as far as they fit, all raw samples.
+        """
+        content = report.render(self)
+        if path is not None:
+            report.write(content, Path(path))
+        return content
 
     def svg(self, name: str, *, warm: bool = False) -> str:
         """Return one of the charts (`optkit.charts.CHARTS`) as a small SVG file."""

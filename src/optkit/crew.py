@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import by_value, machine, probe
+from optkit import by_value, machine, private, probe
 from optkit.errors import WorkerError
 from optkit.events import (
     CompileBegan,
@@ -120,8 +120,9 @@ class Crew:
         self.rest(member)
         begin = time.monotonic()
         try:
-            for _ in self.start_again(member, settle=True):
-                pass
+            for step, answer in self.start_again(member, settle=True):
+                if step == "settle" and not member.call_s:  # a study that was resumed
+                    _learn(member, answer)
         except WorkerFailedError as error:
             yield self.failed(member, phase, error)
         except WorkerError as error:
@@ -286,7 +287,7 @@ class Crew:
         if self.probes(member):
             yield "probe", {"compile_one": None}
         path = worker.folder / "variant"
-        path.write_bytes(by_value.dumps(member.variant))
+        private.write_bytes(path, by_value.dumps(member.variant))
         told = {"workload": self._spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
         yield "build", told | {"is_portable": self.is_portable}
 
@@ -327,9 +328,14 @@ class Crew:
                 steady=answer.get("steady"),
                 **_calls(answer),
             )
-            member.call_s = median(samples.seconds_per_call)
-            member.is_short = bool(answer.get("is_short"))
+            _learn(member, answer)
             yield samples
+
+
+def _learn(member: Member, answer: dict[str, Any]) -> None:
+    """Note how long steady calls take."""
+    member.call_s = median(answer["durations_ns"]) / (1e9 * answer["calls_per_sample"])
+    member.is_short = bool(answer.get("is_short"))
 
 
 def _calls(answer: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import sys
 from html import escape
 from typing import TYPE_CHECKING
 
+from optkit.html_table import literal
+
 if TYPE_CHECKING:
     from optkit.diagnosis import Diagnosis
     from optkit.sightings import Finding
@@ -76,7 +78,7 @@ def html(diagnosis: Diagnosis) -> str:
             f"<div>{escape(one.reason)}</div><div><b>Fix:</b> {escape(one.fix)}</div>{also}{said}</div>"
         )
     parts += [f"<div style='opacity:.8'>{escape(one)}</div>" for one in (evidence(diagnosis), *diagnosis.details)]
-    return f"<div style='max-width:60em;line-height:1.45'>{''.join(parts)}</div>"
+    return literal(f"<div style='max-width:60em;line-height:1.45'>{''.join(parts)}</div>")
 
 
 def _also(finding: Finding) -> list[str]:

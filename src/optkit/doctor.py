@@ -97,9 +97,9 @@ def show(examination: Examination, console: Console | None = None) -> None:
     """Print everything for people; as plain text where there is no terminal."""
     from rich.console import Console
 
-    console = console or Console()
+    console = console or Console(emoji=False)
     if not console.is_terminal:
-        console = Console(file=console.file, width=PIPED_WIDTH)
+        console = Console(file=console.file, width=PIPED_WIDTH, emoji=False)
     _print_section(console, "What was found", _findings_table(examination.findings))
     if examination.recommended:
         _print_section(console, 'Worth measuring here: the preset "recommended"', _pairs(examination.recommended))

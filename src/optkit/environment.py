@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from optkit import accelerators, cgroup, processor
+from optkit import accelerators, cgroup, processor, text
 
 EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "quant": ("torchao",), "dask": ("distributed",)}
 """What ``pip install "optkit[NAME]"`` adds, by that name."""
@@ -23,6 +23,7 @@ TWINS = {"onnxruntime": ("onnxruntime-gpu",)}
 DISABLING = ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE")
 PATHS = {"CXX", "LD_PRELOAD"}
 LONGEST_VALUE = 200
+_FOLDERS = re.compile(r"[^\s,;:=]*/")
 # fmt: off
 VARIABLES = (
     *DISABLING, *sorted(PATHS), "TORCHDYNAMO_SUPPRESS_ERRORS", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
@@ -136,7 +137,7 @@ class Environment:
         units = {"bfloat16_units": self.bfloat16_units, "int8_units": self.int8_units}
         record = asdict(self) | lists | units
         del record["cpu_flags"]
-        return record
+        return record | {"cxx_compiler": Path(self.cxx_compiler).name}  # not in whose home it lies
 
 
 def detect() -> Environment:
@@ -173,9 +174,12 @@ def is_scrubbed(name: str) -> bool:
 
 def _variables() -> dict[str, str]:
     """Return those of the allowed variables that are set; of paths only the last part, which names no user."""
-    found = {name: os.environ[name][:LONGEST_VALUE] for name in VARIABLES if name in os.environ}
-    for name in PATHS & found.keys():
-        found[name] = " ".join(Path(part).name for part in re.split(r"[\s:]+", os.environ[name]))[:LONGEST_VALUE]
+    found = {}
+    for name in filter(os.environ.__contains__, VARIABLES):
+        value = os.environ[name]
+        if name in PATHS:
+            value = " ".join(Path(part).name for part in re.split(r"[\s:]+", value))
+        found[name] = text.one_line(_FOLDERS.sub("", value), limit=LONGEST_VALUE)
     return found
 
 

@@ -11,9 +11,17 @@
 
 from __future__ import annotations
 
+from optkit.text import plain
+
+LONGEST = 4000
+"""Characters that are shown of a message, which can quote what somebody has typed."""
+
 
 class OptkitError(Exception):
-    """Base class of every error that optkit raises on purpose."""
+    """Base class of every error that optkit raises on purpose; its text is `optkit.text.plain`, whatever it quotes."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__(), limit=LONGEST)
 
 
 class UsageError(OptkitError, ValueError):

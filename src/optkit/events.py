@@ -7,9 +7,11 @@ integers in nanoseconds where they are raw clock readings (``*_ns``) and floats 
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from optkit import decoding, text
 from optkit.errors import OptkitError
 
 # fmt: off
@@ -22,7 +24,9 @@ Phase = Literal[
 calls 2 and 3; `reload` is another worker of a variant that does not fit in memory beside the others; `confirm` repeats
 some rounds with workers that were forked afresh."""
 
-EndReason = Literal["rounds", "target", "decided", "budget", "stopped", "nothing_left", "baseline_failed"]
+EndReason = Literal[
+    "rounds", "target", "decided", "budget", "stopped", "nothing_left", "baseline_failed", "interrupted"
+]
 """Why a study ended; `optkit.answers.ENDINGS` puts each in words."""
 
 
@@ -50,24 +54,16 @@ class Event:
         Raises
         ------
         OptkitError
-            If the record names no known kind of event, or has other fields than that kind.
+            If the record names no known kind of event, or has other fields than that kind, or fields of other types.
         """
-        values = dict(record)
-        kind = cls.kinds.get(values.pop("event", ""))
+        if not isinstance(record, dict):
+            raise OptkitError(f"An event is a JSON object, and this is a {type(record).__name__}.")
+        name = record.get("event")
+        kind = cls.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
-            raise OptkitError(f"{record.get('event')!r} is no kind of event; known are {', '.join(sorted(cls.kinds))}.")
-        try:
-            fields: dict[str, Any] = {key: _tuples(value) for key, value in values.items()}
-            return kind(**fields)
-        except TypeError as error:
-            raise OptkitError(
-                f"A {kind.__name__} event with other fields than this version of optkit knows."
-            ) from error
-
-
-def _tuples(value: Any) -> Any:
-    """Return a list as a tuple, lists within it included; dicts keep theirs."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+            told = text.one_line(reprlib.repr(name), limit=text.LONGEST_NAME)
+            raise OptkitError(f"{told} is no kind of event; known are {', '.join(sorted(cls.kinds))}.")
+        return decoding.decode(kind, {key: value for key, value in record.items() if key != "event"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +77,28 @@ class StudyStarted(Event):
     baseline: str
     plan: dict[str, Any]
     environment: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResumed(Event):
+    """A study that had ended early goes on, with new workers. `plan` is the one from here on."""
+
+    time_unix_s: float
+    plan: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """The study waits until another one on this machine is over: that of `holder`, a process in words."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotKept(Event):
+    """The study's events cannot be kept in the history, because of `reason`, a sentence; they are tried again."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +426,9 @@ Event.kinds.update(
         kind.__name__: kind
         for kind in (
             StudyStarted,
+            StudyResumed,
+            Waiting,
+            NotKept,
             VariantSkipped,
             PhaseBegan,
             PhaseEnded,
@@ -440,18 +461,21 @@ __all__ = [
     "FirstCall",
     "MachineRead",
     "MemoryMeasured",
+    "NotKept",
     "Phase",
     "PhaseBegan",
     "PhaseEnded",
     "RatesMeasured",
     "Samples",
     "StudyEnded",
+    "StudyResumed",
     "StudyStarted",
     "ThroughputMeasured",
     "VariantEvent",
     "VariantFailed",
     "VariantFinished",
     "VariantSkipped",
+    "Waiting",
     "WarmStarted",
     "WorkCounted",
 ]

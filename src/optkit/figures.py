@@ -341,5 +341,5 @@ def _name(series: Series) -> str:
 
 
 def _escaped(words: str) -> str:
-    """Escape what plotly would take for markup."""
-    return escape(words, quote=False)
+    """Escape what plotly would take for markup, or for mathematics: what stands between two dollars."""
+    return escape(words, quote=False).replace("$", "&#36;")

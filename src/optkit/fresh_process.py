@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from optkit import private, text
 from optkit.environment import is_scrubbed
+from optkit.worker import endings
 from optkit.worker.endings import TAIL_BYTES, StoppedError, WorkerFailedError, exit_sentence
 
 if TYPE_CHECKING:
@@ -86,17 +88,17 @@ def run(
         If it was unwanted.
     """
     for name in (CACHE, TEMPORARY):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        private.folder(folder / name)
     result, printed, told = folder / "result", folder / "printed", folder / "task"
-    told.write_text(json.dumps(task | {"result": str(result)}), encoding="utf-8")
+    private.write_text(told, json.dumps(task | {"result": str(result)}))
     path = [str(Path(entry).absolute()) for entry in (*task.get("import_path", ()), *sys.path)]
     spawned_ns, status = _run([json.dumps(path), str(told)], printed, _environ(folder), limit_s, is_unwanted)
     said = _tail(printed)
     if status is None:
         raise WorkerFailedError(f"No first result within {limit_s:.0f} s, so it was ended.", said)
     try:
-        answer: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        answer: dict[str, Any] = text.plain_json(json.loads(result.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         last = (said.splitlines() or ["nothing"])[-1]
         raise WorkerFailedError(f"{exit_sentence(status)} It last printed: {last}", said) from None
     if "error" in answer:
@@ -122,13 +124,13 @@ def _run(
     """Return when the process was started and its exit status; None where it had to be ended."""
     alive_r, alive_w = os.pipe()  # it ends when this closes, also where this process is killed
     try:
-        with printed.open("wb") as output:
+        with private.file(printed).open("wb") as output:
             spawned_ns = time.monotonic_ns()
             process = subprocess.Popen(
                 # -P: the working folder is not searched before the user's own path is in place
                 [sys.executable, "-P", "-c", _BOOT, *arguments, str(alive_r)],
                 env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=[alive_r],
-                start_new_session=True,
+                start_new_session=True, umask=private.UMASK,
             )  # fmt: skip
         try:
             has_ended = _wait(process.pid, limit_s, is_unwanted)
@@ -158,4 +160,4 @@ def _tail(path: Path) -> str:
     """Return the end of what was printed."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        return file.read().decode(errors="replace").strip()
+        return endings.printed(file.read())

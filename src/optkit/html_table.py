@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 CELL = "padding:.2em .8em;text-align:{};border-bottom:1px solid rgba(128,128,128,.3)"
 
 
+def literal(html: str) -> str:
+    """Return HTML in which a notebook takes nothing for mathematics: "$" in a name is a character like any other."""
+    return f'<div class="mathjax_ignore tex2jax_ignore">{html}</div>'
+
+
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; without a head, one of names and values. It scrolls sideways where it does not fit."""
     # Numbers are aligned to the right; a table of names and values holds words.

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
+from optkit import private
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,7 +58,7 @@ def load(key: str, into: Path | None = None, *, at_most_s: float = float("inf"))
     """
     folder = _folder() / key
     try:
-        if not _is_ours(folder):
+        if not (_is_ours(folder.parent) and _is_ours(folder)):
             return None
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if not 0 <= time.time() - record["time_unix_s"] <= at_most_s:
@@ -76,16 +78,17 @@ def load(key: str, into: Path | None = None, *, at_most_s: float = float("inf"))
 def save(key: str, known: Mapping[str, Any], files: Path | None = None) -> None:
     """Keep a record under a key, with a copy of a folder of files; where that is not possible nothing is kept."""
     with contextlib.suppress(OSError, shutil.Error):
-        home = _folder()
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home = private.folder(_folder())
+        if not _is_ours(home):  # others could put something else in the place of what is kept
+            return
         new = Path(tempfile.mkdtemp(dir=home))
         try:
             if files is None:
-                (new / FILES).mkdir()
+                private.folder(new / FILES)
             else:
                 shutil.copytree(files, new / FILES)
             record = {"time_unix_s": time.time(), "digests": _digests(new / FILES), "known": dict(known)}
-            (new / RECORD).write_text(json.dumps(record), encoding="utf-8")
+            private.write_text(new / RECORD, json.dumps(record))
             forget(key)
             new.rename(home / key)  # whoever reads at the same time sees the whole, or nothing
         finally:

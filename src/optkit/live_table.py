@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +16,7 @@ from optkit import answers, cells, environment, text
 from optkit.answers import ENDINGS
 from optkit.comparison import Comparison
 from optkit.engines import ENGINES
-from optkit.events import PhaseBegan, StudyEnded
+from optkit.events import PhaseBegan, StudyEnded, Waiting
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
 from optkit.presets import PRESETS, resolve
 from optkit.study import collect
@@ -25,13 +25,14 @@ from optkit.variant import MODIFIERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pandas as pd
     from rich.console import RenderableType
 
     from optkit.events import Event
     from optkit.measurement import Measurement
     from optkit.study import Study
 
-__all__ = ["print_variants", "progress", "show"]
+__all__ = ["print_comparison", "print_history", "print_variants", "progress", "show"]
 
 REFRESH_S = 0.5
 PIPED_WIDTH = 180
@@ -54,6 +55,8 @@ class _View:
         now = self.comparison.now
         if self.comparison.ended_because is not None:
             return ""
+        if self.comparison.waits_for is not None:
+            return f"waiting until the study of {self.comparison.waits_for} is over"
         if now is None:
             return "starting"
         said = f"{PHASE_WORDS[now.phase]} · {now.variant}"
@@ -91,9 +94,9 @@ class _Ticker:
 
 def show(study: Study, *, to_stderr: bool = False) -> Comparison:
     """Run a study with a live table and print the answer; plain lines where there is no terminal."""
-    console = Console(stderr=to_stderr)
+    console = _console(to_stderr=to_stderr)
     if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=PIPED_WIDTH)
+        console = _console(to_stderr=to_stderr, width=PIPED_WIDTH)
     view = _View(study.plan.budget_s)
     if console.is_terminal:
         comparison = _show_live(study, console, view)
@@ -102,7 +105,48 @@ def show(study: Study, *, to_stderr: bool = False) -> Comparison:
     if not console.is_terminal:
         console.print(table(comparison))
     _print_answer(comparison, console)
+    if comparison.not_kept is not None:
+        console.print(f"This run is not in the history. {comparison.not_kept}")
     return comparison
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a comparison as `show` does at its end."""
+    console = _console()
+    if not console.is_terminal:
+        console = _console(width=PIPED_WIDTH)
+    console.print(table(comparison))
+    _print_answer(comparison, console)
+
+
+def print_history(frame: pd.DataFrame) -> None:
+    """Print the runs that are kept, one a line."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "started", "model", "torch"):
+        drawn.add_column(name, no_wrap=True)
+    for name in ("best", "ended because"):
+        drawn.add_column(name, overflow="fold")
+    for row in frame.to_dict("records"):
+        best = "–" if row["best"] is None or row["best"] != row["best"] else _best(row)
+        ended = dict[Any, str](ENDINGS).get(row["ended_because"], "it goes on")
+        started = row["started"].tz_convert(None).strftime("%Y-%m-%d %H:%M")
+        drawn.add_row(*map(Text, (row["run_id"], started, str(row["model"]), str(row["torch"]), best, ended)))
+    console = _console()
+    if not console.is_terminal:
+        console = _console(width=PIPED_WIDTH)
+    console.print(drawn if len(frame) else "No run is kept yet.")
+
+
+def _best(row: dict[Any, Any]) -> str:
+    """Return the best variant of a run with its speed-up and interval, where there is one."""
+    if row["verdict"] == "baseline":
+        return f"{row['best']}, nothing faster"
+    return f"{row['best']} {row['speedup']:.2f}x ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
+
+
+def _console(*, to_stderr: bool = False, width: int | None = None) -> Console:
+    """Return a console that prints what it is given, and takes no part of it for markup."""
+    return Console(stderr=to_stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def _show_live(study: Study, console: Console, view: _View) -> Comparison:
@@ -114,8 +158,8 @@ def _show_live(study: Study, console: Console, view: _View) -> Comparison:
         def seen(event: Event, comparison: Comparison) -> None:
             nonlocal last
             view.comparison = comparison
-            waiting = isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
-            if isinstance(event, PhaseBegan):
+            waiting = isinstance(event, Waiting) or (isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES)
+            if isinstance(event, PhaseBegan | Waiting):
                 view.phase_began = time.monotonic()
                 ticker.running.set() if waiting else ticker.running.clear()
             if waiting or isinstance(event, StudyEnded) or time.monotonic() - last >= REFRESH_S:
@@ -132,9 +176,11 @@ def _show_live(study: Study, console: Console, view: _View) -> Comparison:
 
 def _print_progress(event: Event, console: Console, view: _View) -> None:
     """Without a terminal: one line a phase, none a turn."""
+    if isinstance(event, Waiting):
+        console.print(f"Waiting until the study of {event.holder} is over.")
     if isinstance(event, PhaseBegan) and not event.twin and event.phase in ("import", "probe", "first_call"):
         elapsed = time.monotonic() - view.began
-        console.print(f"[{elapsed:5.0f} s] {PHASE_WORDS[event.phase]} · {event.variant}", highlight=False, markup=False)
+        console.print(f"[{elapsed:5.0f} s] {PHASE_WORDS[event.phase]} · {event.variant}")
 
 
 def table(comparison: Comparison) -> Table:
@@ -151,11 +197,12 @@ def table(comparison: Comparison) -> Table:
         drawn.add_column("evaluate", justify="right", no_wrap=True)
     drawn.add_column("doubts", overflow="fold")
     for measurement in comparison.ranked() if over else comparison.measurements.values():
-        drawn.add_row(*_cells(measurement, measured=measured))
+        # As Text: rich would read a string as markup, and show "[bold]" or ":bug:" in a name as something else.
+        drawn.add_row(*map(Text, _cells(measurement, measured=measured)))
     return drawn
 
 
-def _cells(m: Measurement, *, measured: bool) -> list[str | Text]:
+def _cells(m: Measurement, *, measured: bool) -> list[str]:
     return [
         m.variant,
         cells.verdict(m),
@@ -175,16 +222,16 @@ def _cells(m: Measurement, *, measured: bool) -> list[str | Text]:
 
 def _print_answer(comparison: Comparison, console: Console) -> None:
     console.print()
-    console.print(comparison.answer(), style="bold", highlight=False, markup=False)
+    console.print(comparison.answer(), style="bold")
     if known := answers.machine(comparison):
-        console.print(f"{known[0].upper()}{known[1:]}.", highlight=False, markup=False)
+        console.print(f"{known[0].upper()}{known[1:]}.")
     for m in comparison.measurements.values():
         if m.reason:
             place = f" ({PHASE_WORDS[m.failed_phase]})" if m.failed_phase else ""
-            console.print(f"{m} {m.status}{place}: {m.reason}", highlight=False, markup=False)
+            console.print(f"{m} {m.status}{place}: {m.reason}")
     _print_doubts(comparison, console)
     if comparison.ended_because is not None:
-        console.print(f"The study ended because {ENDINGS[comparison.ended_because]}.", style="dim", highlight=False)
+        console.print(f"The study ended because {ENDINGS[comparison.ended_because]}.", style="dim")
 
 
 def _print_doubts(comparison: Comparison, console: Console) -> None:
@@ -195,25 +242,25 @@ def _print_doubts(comparison: Comparison, console: Console) -> None:
             whose.setdefault((doubt.name, remedy), []).append(str(m))
     for (name, remedy), variants in whose.items():
         names = "all" if len(variants) == len(comparison.measurements) > 1 else ", ".join(variants)
-        console.print(f"{name} ({names}): {remedy}", highlight=False, markup=False)
+        console.print(f"{name} ({names}): {remedy}")
 
 
 def print_variants() -> None:
     """Print engines, modifiers and presets, with what stands against each on this machine."""
-    console = Console()
+    console = _console()
     here = environment.detect()
     console.print("Engines and their settings", style="bold")
     for name, engine in ENGINES.items():
-        console.print(f"  {name:<13}{', '.join(engine.keys()) or 'no settings'}", highlight=False, markup=False)
+        console.print(f"  {name:<13}{', '.join(engine.keys()) or 'no settings'}")
     console.print("\nModifiers", style="bold")
-    console.print(f"  +{MODIFIERS.replace(', ', ', +')}", highlight=False)
+    console.print(f"  +{MODIFIERS.replace(', ', ', +')}")
     console.print("\nPresets", style="bold")
     for name, (meaning, _) in PRESETS.items():
-        console.print(f"  {name:<14}{meaning}", highlight=False, markup=False)
+        console.print(f"  {name:<14}{meaning}")
         for variant in resolve(name, here):
-            console.print(f"      {variant}", highlight=False, markup=False)
+            console.print(f"      {variant}")
             for problem in variant.problems(here):
-                console.print(f"          {problem}", style="dim", highlight=False, markup=False)
+                console.print(f"          {problem}", style="dim")
 
 
 @contextlib.contextmanager
@@ -222,7 +269,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
     It draws only when it is told something: a clock of its own would disturb what is timed.
     """
-    console = Console(stderr=True, highlight=False)
+    console = _console(to_stderr=True)
     if not console.is_terminal:
         yield lambda said: console.print(Text(said))
         return

@@ -134,6 +134,12 @@ class Measurement(Timings):
             workload = Workload(model, inputs, call=method)
         return applied.apply(variant, workload, method, model, self.workload.get("device", "cpu"))
 
+    def go_on(self) -> None:
+        """Note that the study, which had ended, goes on: what was confirmed is confirmed anew, by other workers."""
+        self.final, self.confirm_samples_s = False, {}
+        if self.ended_because not in ("target", "decided") and self.status in ("ok", "stopped"):
+            self.status, self.ended_because = "waiting" if self.first_call_s is None else "running", None
+
     def fold(self, event: VariantEvent) -> None:
         """Take in one more fact."""
         match event:

@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, cast
 
 from optkit import cells, svg, text
-from optkit.html_table import html_table
+from optkit.html_table import html_table, literal
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
@@ -48,7 +48,7 @@ def comparison(c: Comparison) -> dict[str, str]:
     charts = "".join(svg.render(c, name, width=WIDE) for name in ("speedup", "startup"))
     html = f"<p><b>{escape(c.answer())}</b></p>{html_table(head, rows)}{doubts}{charts}"
     picture = svg.render(c, "speedup", standalone=True)
-    return {"text/plain": repr(c), "text/html": html, "image/svg+xml": picture}
+    return {"text/plain": repr(c), "text/html": literal(html), "image/svg+xml": picture}
 
 
 def measurement(m: Measurement) -> dict[str, str]:
@@ -75,7 +75,7 @@ def measurement(m: Measurement) -> dict[str, str]:
     )
     return {
         "text/plain": str(m),
-        "text/html": html,
+        "text/html": literal(html),
         "image/svg+xml": svg.render(shown, chart, width=NARROW, standalone=True),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optkit import kept as store
+from optkit.engines.artifact import is_inside
 
 if TYPE_CHECKING:
     from optkit.environment import Environment
@@ -36,7 +37,7 @@ def kept(host: Host, environment: Environment) -> Probe | None:
     if known is None:
         return None
     headers = known["headers"]
-    if headers:
+    if headers and is_inside(headers):
         shutil.copytree(folder / HEADERS, host.folder / headers, dirs_exist_ok=True)
     return Probe(
         folder / CACHE, known["seconds"], {"of": "machine", "kept": True, "instructions": known["instructions"]}
@@ -88,9 +89,9 @@ def _key(environment: Environment) -> str:
 
 def _inside(path: str | None, folder: Path) -> str:
     """Return a path relative to the private folder; empty where it lies elsewhere, for then every worker finds it."""
-    if path is None or not Path(path).is_relative_to(folder):
+    if path is None or not Path(path).resolve().is_relative_to(folder.resolve()):
         return ""
-    return str(Path(path).relative_to(folder))
+    return str(Path(path).resolve().relative_to(folder.resolve()))
 
 
 def _is_plausible(instructions: str, environment: Environment) -> bool:

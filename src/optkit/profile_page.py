@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from optkit import text
-from optkit.html_table import html_table
+from optkit.html_table import html_table, literal
 from optkit.marks import BASELINE_MARK, MARKS, Series
 from optkit.svg_parts import (
     DIM,
@@ -130,7 +130,7 @@ def html(profile: Profile) -> str:
         for side in profile.sides
     ]
     details = "".join(f"<div style='opacity:.8'>{escape(one)}</div>" for one in profile.details)
-    return (
+    return literal(
         f"<div style='max-width:60em;line-height:1.45'><div><b>{escape(_title(profile))}</b></div>"
         f"<div>{escape(reading(profile))}</div>{details}<div style='margin-top:12px'>{svg(profile)}</div>"
         f"<details><summary>Operators as a table</summary>{''.join(tables)}</details></div>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from optkit import text
 from optkit.recipe_run import CACHE, CODE, INPUTS, MODEL, RECORD
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def notebook(contents: Contents) -> str:
     """Return the notebook, which papermill runs: ``papermill recipe.ipynb out.ipynb -p folder PATH``."""
     cells = [
         _markdown(
-            f"# {contents.variant} of {contents.title}\n\n"
+            f"# {_title(contents)}\n\n"
             "Is what was saved still what was measured? This notebook loads it, checks its outputs against those that "
             "eager gave, and times both here. `folder` is where the recipe lies."
         ),
@@ -67,6 +68,10 @@ def notebook(contents: Contents) -> str:
     }
     numbered = [cell | {"id": f"cell-{number}"} for number, cell in enumerate(cells)]
     return json.dumps({"cells": numbered, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def _title(contents: Contents) -> str:
+    return text.code_span(f"{contents.variant} of {contents.title}")
 
 
 def _markdown(source: str) -> dict[str, Any]:
@@ -91,9 +96,9 @@ def readme(contents: Contents, record: Mapping[str, Any]) -> str:
     model = "the zoo's, built by name" if contents.zoo else f"{own} (a pickle: load it only from whom you trust)"
     kept = f"`{CACHE}`" if contents.has_cache else "nothing: it is made when it is loaded"
     where = f"{record['environment']['cpu']}, torch {record['torch']}"
-    return f"""# {contents.variant} of {contents.title}
+    return f"""# {_title(contents)}
 
-Saved by optkit {record["optkit"]} on {record["saved_at"]}; {where}.
+Saved by optkit {record["optkit"]} on {record["saved_at"]}; {text.code_span(where)}.
 Measured before that: {speedup}; outputs {measured["agreement"]}; doubts: {", ".join(measured["doubts"]) or "none"}.
 - `python run.py` checks files, versions and outputs, then times eager and this in turn; `--check` leaves out the times.
 - `optkit verify FOLDER` measures the speed-up again with its interval, and says what has changed since.

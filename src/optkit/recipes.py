@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optkit
-from optkit import environment, lock, own_code, recipe_extras, recipe_run, takeaway
+from optkit import environment, lock, own_code, private, recipe_extras, recipe_run, takeaway
 from optkit.crew import Crew
 from optkit.environment import is_scrubbed
 from optkit.errors import UsageError
@@ -29,6 +30,7 @@ from optkit.events import PhaseEnded, VariantFailed
 from optkit.member import Member
 from optkit.recipe_run import CACHE, CODE, INPUTS, MODEL, RECORD, Contents
 from optkit.study import Plan, alone
+from optkit.worker import endings
 from optkit.worker.endings import WorkerFailedError
 from optkit.workload import KeptWorkload
 
@@ -116,6 +118,14 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     record["saved"] = prove(folder, "--eager")
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    _give_rights(folder)
+
+
+def _give_rights(folder: Path) -> None:
+    """Give all files the rights that the user's umask gave the record: workers wrote some for this user alone."""
+    for_files, for_folders = (stat.S_IMODE(path.stat().st_mode) for path in (folder / RECORD, folder))
+    for path in folder.rglob("*"):
+        path.chmod(for_folders if path.is_dir() else for_files)
 
 
 def _keep_model(folder: Path, workload: Workload) -> dict[str, Any]:
@@ -253,7 +263,7 @@ def prove(folder: Path, *arguments: str) -> dict[str, Any]:
         command = [sys.executable, "-P", str(folder.resolve() / "run.py"), "--check", *arguments]
         process = subprocess.Popen(
             command, cwd=empty, env=environ | {"TMPDIR": empty}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stderr=subprocess.PIPE, start_new_session=True, umask=private.UMASK,
         )  # fmt: skip
         try:
             stdout, stderr = process.communicate(timeout=LIMIT_S)
@@ -263,9 +273,19 @@ def prove(folder: Path, *arguments: str) -> dict[str, Any]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and whatever it has started
             process.wait()
-    lines = [line for line in stderr.splitlines() if line.strip()] or ["It printed nothing."]
+    lines = [line for line in endings.printed(stderr).splitlines() if line.strip()] or ["It printed nothing."]
     if process.returncode != 0:
         ended = f" (it was ended by signal {-process.returncode})" if process.returncode < 0 else ""
         raise UsageError(f"{lines[-1]}{ended}")
-    found: dict[str, Any] = json.loads(stdout.splitlines()[-1])
+    try:
+        found = _found(json.loads(stdout.splitlines()[-1]))
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+        raise UsageError("run.py --check did not end in what it found; save the recipe again.") from None
     return found
+
+
+def _found(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recipe's own check has found, as numbers, whatever it printed."""
+    distance = told["distance"]
+    numbers = {name: float(told[name]) for name in ("load_s", "first_call_s")}
+    return numbers | {"distance": None if distance is None else float(distance)}

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from optkit import replay_advice, text
-from optkit.html_table import html_table
+from optkit.html_table import html_table, literal
 from optkit.marks import Series
 from optkit.svg_parts import (
     DIM,
@@ -183,7 +183,7 @@ def html(replay: Replay) -> str:
     reasons = f"<details><summary>Why, call by call</summary>{html_table((), whys)}</details>" if whys else ""
     head = ("", "in all", "compiled in calls", "graphs", "other calls (median)")
     picture = f"<div style='margin-bottom:12px'>{svg(replay, width=WIDTH, standalone=False)}</div>"
-    return f"{about}{picture}{html_table(head, _rows(replay))}{reasons}"
+    return literal(f"{about}{picture}{html_table(head, _rows(replay))}{reasons}")
 
 
 def _asked_for(replay: Replay) -> str:

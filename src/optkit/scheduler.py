@@ -6,7 +6,6 @@ blocks on its pipe.
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import secrets
 import time
@@ -16,15 +15,26 @@ from typing import TYPE_CHECKING
 from optkit import abba, passes
 from optkit.comparison import Comparison
 from optkit.crew import Crew
-from optkit.events import MachineRead, PhaseEnded, StudyEnded, StudyStarted, VariantFinished, VariantSkipped
+from optkit.events import (
+    MachineRead,
+    PhaseEnded,
+    Samples,
+    StudyEnded,
+    StudyResumed,
+    StudyStarted,
+    VariantFinished,
+    VariantSkipped,
+    Waiting,
+)
 from optkit.machine import Monitor
+from optkit.machine_lock import MachineLock
 from optkit.member import Member
 from optkit.variant import BASELINE
 from optkit.verdicts import FEWEST_DECIDING_ROUNDS, Verdict
 from optkit.worker.endings import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from optkit.environment import Environment
@@ -54,20 +64,24 @@ class Run:
         variants: list[Variant],
         plan: Plan,
         environment: Environment,
+        *,
         exported: Mapping[str, Path] | None = None,
+        known: Sequence[Event] = (),
     ) -> None:
         self.workload = workload
         self.plan = plan
         self.environment = environment
         self.device = workload.place(environment)
-        self.comparison = Comparison()
+        self.known = known
+        self.comparison = Comparison(known)
         self.baseline = Member(BASELINE)
         self.twin = Member(BASELINE, twin=True)
         self.members = [self.baseline, *(Member(one, artifact=(exported or {}).get(str(one))) for one in variants)]
         self.crew = Crew(workload, plan, environment, self.device, len(self.members))
+        self.crew.began -= self.comparison.elapsed_s  # a study that goes on has one clock
         self._monitor = Monitor()
         self._random = random.Random(plan.seed)  # noqa: S311 - the order of turns is no secret
-        self._preliminary_rounds = 0
+        self._preliminary_rounds = max([0, *self._numbers("preliminary")])
         self._taken_in = False
         self._confirms = False  # whether the rounds after the tenth leave time for it
 
@@ -87,7 +101,7 @@ class Run:
         """Seconds since the run began."""
         return self.crew.elapsed_s
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Yield every event of the run, in the order they happen."""
         with closing(self._all()) as events:  # whoever leaves early ends the workers now, not at a later collection
             for event in events:
@@ -95,24 +109,32 @@ class Run:
                 yield event
 
     def _all(self) -> Generator[Event, None, None]:
-        with self.host:
+        with self.host, MachineLock() as lock:
             self.crew.pack()
-            yield self._started()
-            yield self._read_machine()
+            yield self._resumed() if self.known else self._started()
             because: EndReason
             try:
+                yield from self._wait(lock)
+                yield self._read_machine()
                 because = yield from self._measure()
             except StoppedError:
                 because = "stopped"
             yield self._read_machine()
         yield StudyEnded(at_s=self.elapsed_s, because=because)
 
+    def _wait(self, lock: MachineLock) -> Iterator[Event]:
+        """Wait until no other study runs on this machine; that is not part of the budget."""
+        begin = time.monotonic()
+        for holder in lock.wait(lambda seconds: self.host.wait(lambda: False, seconds)):
+            yield Waiting(at_s=self.elapsed_s, holder=holder)
+        self.crew.began += time.monotonic() - begin
+
     def _measure(self) -> Generator[Event, None, EndReason]:
         yield from self._import()
         for member in (self.baseline, self.twin):
             member.postponed = member is self.twin and not self.crew.has_room()
             if not member.postponed:
-                yield from self.crew.bring_up(member)
+                yield from self._bring_up(member)
             if self.baseline.worker is None:
                 yield from self._skip_rest("The baseline failed, so there is nothing to compare with.")
                 return "baseline_failed"
@@ -147,15 +169,21 @@ class Run:
     def _started(self) -> StudyStarted:
         return StudyStarted(
             at_s=self.elapsed_s,
-            run_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}",
+            run_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}",
             time_unix_s=time.time(),
             workload=self.workload.describe(self.environment),
             variants=tuple(str(member.variant) for member in self.members),
             baseline=str(BASELINE),
-            plan=dataclasses.asdict(self.plan)
-            | {"rounds": list(self.plan.rounds), "batch_sizes": list(self.plan.batch_sizes)},
+            plan=self.plan.to_json(),
             environment=self.environment.to_json(),
         )
+
+    def _resumed(self) -> StudyResumed:
+        return StudyResumed(at_s=self.elapsed_s, time_unix_s=time.time(), plan=self.plan.to_json())
+
+    def _numbers(self, kind: str) -> list[int]:
+        """Return the rounds of a kind that were made before the study was resumed."""
+        return [one.round_number or 0 for one in self.known if isinstance(one, Samples) and one.kind == kind]
 
     def _read_machine(self) -> MachineRead:
         return MachineRead(at_s=self.elapsed_s, **self._monitor.read())
@@ -175,6 +203,10 @@ class Run:
 
     def _take_in(self, member: Member) -> Iterator[Event]:
         """Bring one variant to the point where it can take part in rounds, or say why not."""
+        known = self._measured(member)
+        if known.status in ("failed", "skipped"):  # before the study was resumed
+            return
+        member.finished = known.status == "ok"
         reason = member.variant.blocked(self.environment.placed(self.device))
         if member.unwanted:
             reason = "You skipped it."
@@ -188,8 +220,8 @@ class Run:
         if not self.crew.has_room():
             member.postponed = True
             return
-        yield from self.crew.bring_up(member)
-        for _ in range(PRELIMINARY_ROUNDS):
+        yield from self._bring_up(member)
+        for _ in range(0 if known.rounds else PRELIMINARY_ROUNDS):
             if member.worker is None:
                 return
             self._preliminary_rounds += 1
@@ -197,11 +229,24 @@ class Run:
             self.crew.in_blocks = any(one.is_short for one in pair)
             yield from self._round(pair, "preliminary", self._preliminary_rounds)
 
+    def _bring_up(self, member: Member) -> Iterator[Event]:
+        """Fork a worker and take it to steady calls; where its first call is known already, that is no news."""
+        known = self.comparison.baseline.twin if member.twin and self.comparison.baseline else self._measured(member)
+        if known is None or known.first_call_s is None:
+            yield from self.crew.bring_up(member)
+            return
+        if self.crew.probes(member):
+            yield from self.crew.learn_cpu(member)
+        yield from self.crew.bring_up_again(member, "reload")
+
     def _rounds(self) -> Generator[Event, None, EndReason]:
         """Let all take turns until they are measured well enough, or rounds or budget are used up."""
         # All alike: a median of single calls and a median of means of blocks are different numbers.
-        self.crew.in_blocks = any(member.is_short for member in [*self._active(), self.twin])
-        for number in range(1, self.plan.rounds[1] + 1):
+        earlier = [one for one in self.known if isinstance(one, Samples) and one.kind == "round"]
+        self.crew.in_blocks = any(one.calls_per_sample > 1 for one in earlier) or (
+            not earlier and any(member.is_short for member in [*self._active(), self.twin])
+        )
+        for number in range(1 + max([0, *self._numbers("round")]), self.plan.rounds[1] + 1):
             if number == FEWEST_DECIDING_ROUNDS + 1:
                 self._confirms = self.elapsed_s + self._confirm_s() <= self.plan.budget_s
             if number > FEWEST_ROUNDS and self.elapsed_s >= self._until_s():
@@ -293,4 +338,5 @@ class Run:
 
     def _skip_rest(self, reason: str) -> Iterator[Event]:
         for member in self.members[1:]:
-            yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)
+            if self._measured(member).first_call_s is None:
+                yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)

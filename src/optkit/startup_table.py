@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import charts, startup_advice, text
 from optkit.doubts import NOISY_SHARE
-from optkit.html_table import html_table
+from optkit.html_table import html_table, literal
 from optkit.marks import Marks, Series
 from optkit.svg_parts import DIM, Rows, Scale, box, document, keys, label, tick_s, width_of
 
@@ -162,7 +162,7 @@ class StartupMatrix:
             f"<p><b>{escape(self.headline)}</b></p>{f'<ul>{advice}</ul>' if advice else ''}{self.svg()}"
             f"{html_table(head, rows)}{told}"
         )
-        return {"text/plain": str(self), "text/html": html, "image/svg+xml": self.svg(standalone=True)}
+        return {"text/plain": str(self), "text/html": literal(html), "image/svg+xml": self.svg(standalone=True)}
 
     @property
     def headline(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import by_value, fresh_process, script
+from optkit import by_value, fresh_process, private, script
 from optkit.engines import OnnxRuntime
 from optkit.engines.onnxruntime import CPU_PROVIDER, LEVELS, THREADS
 from optkit.errors import UsageError
@@ -113,7 +113,7 @@ class Starts:
 
     def keep(self) -> str | None:
         """Have eager's outputs written; return why they are nothing to compare with, or None."""
-        self.folder.mkdir()
+        private.folder(self.folder)
         path = self.folder / "kept"
         worker = self.looking.worker(BASELINE)
         with self.looking.explained(BASELINE):
@@ -231,7 +231,7 @@ class Starts:
         self.looking.tell(f"{variant}: {way}")
         folder = folder or self._next()
         pickled = self.folder / "variant"
-        pickled.write_bytes(by_value.dumps(variant))
+        private.write_bytes(pickled, by_value.dumps(variant))
         spec = self.looking.spec
         task = {
             "do": "load", "modules": _modules(variant, self.looking.device), "workload": spec, "variant": str(pickled),

@@ -54,6 +54,24 @@ def bootstrap_interval(values: Sequence[float], confidence: float, seed: int = 0
     return float(low), float(high)
 
 
+def interval_between(
+    earlier: Sequence[float], later: Sequence[float], confidence: float, seed: int = 0
+) -> tuple[float, float] | None:
+    """Return the percentile-bootstrap interval of the ratio of two medians, of rounds that are not paired.
+
+    None where one of them has too few values for any interval of its own; see `order_interval`.
+    """
+    if order_interval(earlier, 0.95) is None or order_interval(later, 0.95) is None:
+        return None
+    generator, tail = np.random.default_rng(seed), 50 * (1 - confidence)
+    medians = []
+    for values in (np.asarray(earlier, dtype=float), np.asarray(later, dtype=float)):
+        picks = generator.integers(0, len(values), size=(RESAMPLES, len(values)))
+        medians.append(np.median(values[picks], axis=1))
+    low, high = np.percentile(medians[0] / medians[1], [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def order_interval(values: Sequence[float], confidence: float) -> tuple[float, float] | None:
     """Return the interval of the median from order statistics, or None where there are too few values for one.
 

@@ -9,17 +9,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from optkit import environment
+from optkit import environment, summary
 from optkit.comparison import Comparison
 from optkit.errors import UsageError, WorkloadError
-from optkit.events import StudyEnded
+from optkit.events import StudyEnded, StudyStarted
 from optkit.presets import resolve
+from optkit.recorder import Recorder
 from optkit.scheduler import Run
 from optkit.variant import BASELINE
 from optkit.workload import Workload, workload_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from optkit.estimate import Estimate
@@ -103,6 +104,10 @@ class Plan:
             raise UsageError(f"batch_sizes must be whole numbers above 0, e.g. (1, 8), not {self.batch_sizes!r}.")
         object.__setattr__(self, "batch_sizes", sizes)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON object, whose items are this class's arguments."""
+        return dataclasses.asdict(self) | {"rounds": list(self.rounds), "batch_sizes": list(self.batch_sizes)}
+
 
 class Study:
     """A workload, variants and a plan. Iterating over it measures, and yields what happens as events.
@@ -117,6 +122,10 @@ class Study:
         How long and how finely.
     exported
         Folders in which an earlier worker has exported variants, by their text; these are loaded, not exported anew.
+    known
+        Events of an earlier part of this study, which goes on: its rounds are taken up where they ended.
+    keep
+        Whether every event is kept in the history the moment it happens; see `optkit.history`.
     plan_fields
         Fields of `Plan` in place of a plan, e.g. ``budget_s=60``.
 
@@ -133,6 +142,8 @@ class Study:
         plan: Plan | None = None,
         *,
         exported: Mapping[str, Path] | None = None,
+        known: Sequence[Event] = (),
+        keep: bool = True,
         **plan_fields: Any,
     ) -> None:
         if not isinstance(workload, Workload | str):
@@ -143,6 +154,7 @@ class Study:
         here = self.environment.placed(self.workload.place(self.environment))
         self.variants: list[Variant] = [v for v in resolve(variants, here) if v != BASELINE]
         self.exported = dict(exported or {})
+        self.known, self.keep = tuple(known), keep
         self._stopping = threading.Event()
         self._run: Run | None = None
 
@@ -158,11 +170,13 @@ class Study:
             yield from self._measure()
 
     def _measure(self) -> Iterator[Event]:
-        run = self._run = Run(self.workload, self.variants, self.plan, self.environment, self.exported)
+        run = self._run = Run(
+            self.workload, self.variants, self.plan, self.environment, exported=self.exported, known=self.known
+        )
         if self._stopping.is_set():
             run.host.stop()
         try:
-            yield from run.events()
+            yield from _kept(run, self.known) if self.keep else run.events()
         finally:
             self._run = None
             self._stopping.clear()
@@ -200,6 +214,25 @@ class Study:
             run.host.stop()
 
 
+def _kept(run: Run, known: Sequence[Event]) -> Iterator[Event]:
+    """Keep each event of a run before anybody sees it, and say so where that is not possible."""
+    with contextlib.closing(Recorder(run.comparison.run_id, len(known))) as recorder:
+        try:
+            with contextlib.closing(run.events()) as events:
+                for event in events:
+                    is_end = isinstance(event, StudyStarted | StudyEnded)
+                    problem = recorder.add(event, summary.of(run.comparison) if is_end else None)
+                    if problem is not None:
+                        yield problem
+                    yield event
+        except BaseException:  # whoever watched has left, or was interrupted
+            if run.comparison.started is not None:
+                ended = StudyEnded(at_s=run.elapsed_s, because="stopped")
+                run.comparison.fold(ended)
+                recorder.add(ended, summary.of(run.comparison))
+            raise
+
+
 def plan_from(plan: Plan | None, fields: dict[str, Any]) -> Plan:
     """Return the plan, or one made of these fields; TypeError for an unknown field, or where both are given."""
     known = {field.name for field in dataclasses.fields(Plan)}
@@ -221,7 +254,7 @@ def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = Non
     WorkloadError
         If the model does not run with its inputs, not even as it is.
     """
-    comparison = Comparison(workload=study.workload, variants=study.variants)
+    comparison = Comparison(study.known, workload=study.workload, variants=study.variants)
     try:
         for event in study:
             comparison.fold(event)

@@ -68,7 +68,12 @@ def usable(measurement: Measurement) -> Variant:
         why = "" if measurement.check is None else measurement.check.details.get("why", "")
         raise UsageError(f"The outputs of {name} are not those of eager, so it cannot be taken away. {why}".rstrip())
     known = {} if measurement.origin is None else measurement.origin.variants
-    return known[name] if name in known else Variant.parse(name)
+    if name in known:
+        return known[name]
+    variant = Variant.parse(name)
+    if getattr(variant.engine, "trust", False):  # who wrote the record trusts the file, and that need not be the user
+        raise UsageError(f"{name} runs a program, and this is only a record of it; measure it here to take it away.")
+    return variant
 
 
 def check_empty(folder: Path) -> None:

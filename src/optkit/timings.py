@@ -117,6 +117,11 @@ class Timings:
         ratios = stats.paired_ratios(self._reference("confirm_samples_s"), round_medians(self.confirm_samples_s))
         return stats.median(ratios) if ratios else None
 
+    @property
+    def reference_s(self) -> dict[int, float]:
+        """Of the baseline: what others are compared with, by round, in seconds per call."""
+        return self._reference("round_samples_s")
+
     def _reference(self, kind: str) -> dict[int, float]:
         """Return what this is compared with, by round: the geometric mean of both baseline workers' medians.
 

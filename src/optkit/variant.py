@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from optkit import script, text, variant_code
 from optkit.engines import ENGINES, Compile, Eager, Engine
 from optkit.errors import VariantError
-from optkit.html_table import html_table
+from optkit.html_table import html_table, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,7 @@ class Variant:
         modifiers = {"grad": self.grad, "modifiers": ", ".join(self.modifiers) or "none"}
         table = html_table((), (set_here | modifiers).items())
         html = f"<b><code>{escape(str(self))}</code></b>{table}<pre>{escape(self.code())}</pre>"
-        return {"text/plain": repr(self), "text/html": html}
+        return {"text/plain": repr(self), "text/html": literal(html)}
 
     @classmethod
     def read(cls, string: str) -> Variant:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit import environment, lock, recipes, text
+from optkit.engines.artifact import check_members, is_inside
 from optkit.errors import UsageError
 from optkit.recipe_run import CODE, MODEL, RECORD
 from optkit.study import Study, collect
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
 
 MACHINE = {"cpu": "processor", "cpus": "CPUs", "cpu_quota": "CPU quota", "accelerators": "accelerators"}
 """What of the machine decides a speed-up: keys of the environment's record, and what to call them."""
+FORM: dict[str, Any] = {
+    "variant": str, "artifact": str | None, "by_torch": bool, "compares": bool, "cpu_flags": list, "workload": dict,
+    "environment": dict, "versions": dict, "files": dict, "programs": dict, "measured": dict,
+}  # fmt: skip
+"""What of a record is read here."""
+DAMAGED = "{} is no record of a recipe, or it is damaged; save the recipe again."
 
 
 @dataclass
@@ -161,7 +170,8 @@ def verify(
 ) -> Verification:
     """Load a recipe in fresh processes, check it, and measure it again.
 
-    Loading a recipe runs what is in it: verify only those of people you trust.
+    A recipe is a program, as a script is: this runs its ``run.py``, and loads its model, with your rights. Verify only
+    those of people whose programs you would run. Its record is not trusted: what it names must lie in its folder.
 
     Parameters
     ----------
@@ -188,6 +198,7 @@ def verify(
     result = Verification(folder, _changes(record, here.to_json(), folder), saved=record["measured"])
     result.variant = record["variant"]
     try:
+        _check_archives(record, folder)
         result.found = recipes.prove(folder)
     except UsageError as error:
         result.refused = str(error)
@@ -201,19 +212,32 @@ def verify(
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    """Return the record of a recipe, with its texts plain; every file that it names lies in the folder."""
     path = folder / RECORD
     if not path.is_file():
         raise UsageError(f"There is no recipe in {folder}; give a folder that comparison.save_recipe has written.")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        known = record["schema"] == recipes.SCHEMA
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"{path} is no record of a recipe, or it is damaged; save the recipe again.") from error
+        record = dict(text.plain_json(json.loads(path.read_text(encoding="utf-8"))))
+        known, by = record["schema"] == recipes.SCHEMA, record["optkit"]
+        is_whole = not known or all(isinstance(record[name], kind) for name, kind in FORM.items())
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(DAMAGED.format(path)) from error
     if not known:
-        raise UsageError(
-            f"{folder} was written by another version of optkit, {record['optkit']}; save the recipe again."
-        )
-    return dict(record)
+        raise UsageError(f"{folder} was written by another version of optkit, {by}; save the recipe again.")
+    if not is_whole:
+        raise UsageError(DAMAGED.format(path))
+    names = [*record["files"], *record["programs"], *([] if record["artifact"] is None else [record["artifact"]])]
+    for name in names:
+        if not is_inside(name):
+            raise UsageError(f"{path} names {name!r}, which is not in its folder; do not use this recipe.")
+    return record
+
+
+def _check_archives(record: Mapping[str, Any], folder: Path) -> None:
+    """Raise a UsageError where an archive of the recipe would be unpacked elsewhere, or without end."""
+    for path in (folder / name for name in record["files"]):
+        with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+            check_members(archive, path)
 
 
 def _variant(record: Mapping[str, Any], folder: Path) -> Variant:

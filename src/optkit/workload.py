@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import building, environment, own_code, zoo
+from optkit import building, environment, own_code, private, script, text, zoo
 from optkit.errors import UsageError, WorkloadError
 from optkit.script import Subject
 from optkit.zoo import torchvision_models
@@ -76,6 +76,8 @@ class Workload:
         self.shape = None if shape is None else tuple(_positive(size, "each size in shape") for size in shape)
         self.device = None if device is None else _device(device)
         self.call = call or "forward"
+        if not self.call.isidentifier():  # it becomes part of the code that is shown, and of recipes
+            raise WorkloadError(f"call must be the name of a method, not {call!r}.")
         self.weights = weights
         if self.is_zoo:
             zoo.check_name(model)
@@ -122,7 +124,8 @@ class Workload:
         """What to call the model: its name in the zoo, its class, or the function that builds it."""
         if self.is_zoo:
             return str(self.model)
-        return type(self.model).__name__ if self.is_module else getattr(self.model, "__name__", "model")
+        told = type(self.model).__name__ if self.is_module else getattr(self.model, "__name__", "model")
+        return text.one_line(str(told), limit=text.LONGEST_NAME)
 
     def place(self, environment: Environment) -> str:
         """Return the device to use in `environment`.
@@ -148,7 +151,7 @@ class Workload:
             "device": self.place(environment),
             "call": self.call,
             "weights": self.weights,
-            "evaluate": None if self.evaluate is None else getattr(self.evaluate, "__name__", "evaluate"),
+            "evaluate": None if self.evaluate is None else text.callable_name(self.evaluate),
             "code": self._setup(),
             "inputs_code": self._inputs_code,
         }
@@ -166,7 +169,8 @@ class Workload:
     def _needs(self) -> list[str]:
         """Return a comment that says which modules of the user's own a script has to find."""
         names = sorted({name.partition(".")[0] for name in own_code.modules_of(self.model)}) if not self.is_zoo else []
-        return [f"# Needs {', '.join(names)}: run it beside that, or with its folder on PYTHONPATH."] if names else []
+        said = f"Needs {', '.join(names)}: run it beside that, or with its folder on PYTHONPATH."
+        return [script.comment(said)] if names else []
 
     @property
     def has_keywords(self) -> bool:
@@ -308,6 +312,7 @@ def workload_from(model: Any, inputs: Any = None, **given: Any) -> Workload:
 def _dump(payload: Any, path: Path) -> None:
     from optkit import by_value  # pickling is for when something is run; importing it takes a while
 
+    private.file(path)
     torch = sys.modules.get("torch")
     if torch is not None:  # tensors then lie in the file as they lie in memory
         torch.save(payload, path, pickle_module=by_value)
@@ -350,6 +355,8 @@ def _batch(inputs: Any) -> Batch:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(inputs, torch.Tensor):
         return (inputs,), {}
+    if isinstance(inputs, str):
+        raise WorkloadError(f"inputs must be tensors, not {inputs!r}; a variant is given by name: variants=[{inputs!r}].")
     raise WorkloadError(
         f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
         "turn an array into a tensor with torch.from_numpy, and wrap a single other argument in a tuple."
@@ -365,6 +372,6 @@ def _positive(value: Any, name: str) -> int:
 def _device(device: Any) -> str:
     name = str(device)
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+    if kind not in ("cpu", "cuda") or (index and not (index.isascii() and index.isdigit())):
         raise WorkloadError(f"device must be 'cpu', 'cuda' or 'cuda:N', not {name!r}.")
     return name

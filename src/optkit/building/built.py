@@ -15,6 +15,7 @@ from optkit import own_code, zoo
 from optkit.building import batch, check, guess
 from optkit.building.lines import CannotTellError, is_module, wrapped
 from optkit.building.names import Script
+from optkit.script import comment
 
 RANDOM = '# Its weights are random here: model.load_state_dict(torch.load("weights.pt")) gives it yours.'
 
@@ -61,8 +62,8 @@ def inputs(value: Any) -> Built:
     try:
         return Built(wrapped(batch.expression(value), before="inputs = "), complete=True)
     except Exception:  # noqa: BLE001 - tensors of other packages fail in ways of their own
-        comment = f"# inputs: as you gave them; optkit cannot print what is in this {type(value).__name__}"
-        return Built([comment], complete=False)
+        said = f"inputs: as you gave them; optkit cannot print what is in this {type(value).__name__}"
+        return Built([comment(said)], complete=False)
 
 
 def _building(value: Any) -> list[str]:
@@ -96,7 +97,7 @@ def _loading(value: Any) -> list[str]:
     name = type(value).__name__ if is_module(value) else getattr(value, "__name__", type(value).__name__)
     return [
         *script.lines,
-        f"# optkit cannot tell how this {name} is built:",
+        comment(f"optkit cannot tell how this {name} is built:"),
         '# torch.save(model, "model.pt") where you have it, and run this beside that file.',
         'model = torch.load("model.pt", weights_only=False)',
     ]

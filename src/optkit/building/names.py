@@ -64,6 +64,8 @@ class Script:
 
     def call(self, value: Any, args: tuple[Any, ...] = (), keywords: dict[str, Any] | None = None) -> str:
         """Return a call of a class or function."""
+        if not all(map(str.isidentifier, keywords or {})):
+            raise CannotTellError
         by_name = [f"{name}={self.expression(one)}" for name, one in (keywords or {}).items()]
         return f"{self.reference(value)}({', '.join([*map(self.expression, args), *by_name])})"
 
@@ -121,7 +123,8 @@ def _home(value: Any) -> tuple[str, str]:
     packages = list(itertools.accumulate(module.split("."), "{}.{}".format)) if isinstance(module, str) else []
     offered = PUBLIC if packages[:1] in ([], ["torch"]) else ()  # some functions written in C name no module
     for place, name in itertools.product(filter(sys.modules.get, [*offered, *packages]), names):
-        if isinstance(name, str) and _is_there(value, place, name):
+        is_name = isinstance(name, str) and all(map(str.isidentifier, name.split(".")))  # classes can be named anything
+        if is_name and _is_there(value, place, name):
             return place, name
     return "", ""
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import lzma
+import stat
 import zipfile
+import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from optkit import text
 from optkit.errors import UsageError, VariantError
 
 if TYPE_CHECKING:
@@ -14,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_CHARACTERS = 300
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-"""Colours, which some of torch's messages have."""
+MOST_PACKED, MOST_UNPACKED_BYTES = 200, 256 * 1024 * 1024
+"""No model, and no compile cache, is packed to so small a part of its size, once it is larger than this."""
 
 
 class ArtifactError(UsageError):
@@ -55,21 +59,54 @@ def found(path: Path, kind: str) -> Path:
     return path
 
 
+def damaged(path: Path, kind: str, why: str) -> ArtifactError:
+    """Return the error that says that a file is not of its kind, or not whole."""
+    return ArtifactError(f"{path.name} is no {kind.partition(' ')[2]}, or it is damaged ({why}); export it again.")
+
+
 def check_zip(path: Path, kind: str, member: str) -> None:
     """Raise an ArtifactError unless `path` is an undamaged archive in which some file's name ends with `member`.
 
-    torch loads an archive without looking at its checksums: a flipped bit would give other numbers, or crash.
+    torch loads an archive without looking at its checksums: a flipped bit would give other numbers, or crash. And it
+    unpacks what is in one wherever the names of the files say.
     """
-    bare = kind.partition(" ")[2]
     try:
         with zipfile.ZipFile(found(path, kind)) as archive:
-            names, damaged = archive.namelist(), archive.testzip()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
-        raise ArtifactError(f"{path.name} is no {bare}, or it is damaged ({said(error)}); export it again.") from error
-    if damaged is not None:
-        raise ArtifactError(f"{path.name} is damaged: the checksum of {damaged} is wrong; export it again.")
+            check_members(archive, path)
+            names, flipped = archive.namelist(), archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError, ValueError) as error:
+        if isinstance(error, ArtifactError):
+            raise
+        raise damaged(path, kind, said(error)) from error
+    if flipped is not None:
+        raise ArtifactError(f"{path.name} is damaged: the checksum of {flipped} is wrong; export it again.")
     if not any(name.endswith(member) for name in names):
-        raise ArtifactError(f"{path.name} is no {bare}; give a file that was exported as one.")
+        raise ArtifactError(f"{path.name} is no {kind.partition(' ')[2]}; give a file that was exported as one.")
+
+
+def check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise an ArtifactError where unpacking the archive at `path` would write anywhere but in one folder, or no end.
+
+    Refused are absolute names, names with ``..`` or a backslash, links, and files that claim to be far larger than what
+    is in the archive.
+    """
+    packed = path.stat().st_size
+    for one in archive.infolist():
+        if not is_inside(one.filename):
+            raise ArtifactError(f"{path.name} would be unpacked outside its folder ({one.filename!r}); do not use it.")
+        if stat.S_ISLNK(one.external_attr >> 16):
+            raise ArtifactError(f"{path.name} holds a link ({one.filename!r}), and may hold files only; do not use it.")
+    unpacked = sum(one.file_size for one in archive.infolist())
+    if unpacked > MOST_UNPACKED_BYTES and unpacked > MOST_PACKED * packed:
+        raise ArtifactError(
+            f"{path.name} has {text.size(packed)} and claims to hold {text.size(unpacked)}; do not use it."
+        )
+
+
+def is_inside(name: Any) -> bool:
+    """Whether a name is that of a file in a folder, or in one below it, whatever the folder is."""
+    place = PurePosixPath(name) if isinstance(name, str) else PurePosixPath("..")
+    return bool(place.parts) and not place.is_absolute() and ".." not in place.parts and not {"\0", "\\"} & set(name)
 
 
 def check_no_archive(path: Path, kind: str) -> None:
@@ -98,4 +135,4 @@ def reading(path: Path, kind: str, *, is_own: bool) -> Iterator[None]:
 def said(error: BaseException) -> str:
     """Return the first line of an error's message, which is what is said of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ANSI.sub("", lines[0] if lines else type(error).__name__)[:MOST_CHARACTERS].rstrip(".")
+    return text.COLOURS.sub("", lines[0] if lines else type(error).__name__)[:MOST_CHARACTERS].rstrip(".")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optkit.engines import artifact, exported, heard, onnx_export
+from optkit.engines import artifact, exported, heard, onnx_export, onnx_file
 from optkit.engines.base import NO_GRAD, Engine, LoadedModel
 from optkit.engines.compile import written
 from optkit.engines.onnx_export import FILE, STRUCTURE
@@ -96,9 +96,11 @@ class OnnxRuntime(Engine):
         return FILE if self.runs_file else None
 
     def check_file(self) -> None:
-        """See that it is there, and no file of torch's."""
+        """See that it is there, no file of torch's, and reads no weights from outside its folder."""
         if self.path is not None:
-            artifact.check_no_archive(artifact.found(Path(self.path), KIND), KIND)
+            path = artifact.found(Path(self.path), KIND)
+            artifact.check_no_archive(path, KIND)
+            onnx_file.check(path)
 
     def export(self, loaded: LoadedModel, folder: Path) -> None:
         """Write the ONNX file, have it checked, and note which opset it has."""

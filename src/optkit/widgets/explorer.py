@@ -12,7 +12,7 @@ import ipywidgets
 
 from optkit.comparison import Comparison
 from optkit.errors import OptkitError, UsageError
-from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, Samples, StudyEnded
+from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, Samples, StudyEnded, Waiting
 from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
 from optkit.study import Plan, Study, check_workload, plan_from
@@ -282,7 +282,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _refresh(self, event: Event) -> None:
         """Send what is new, seldom: between turns only, and at once when a long phase begins."""
         now = time.monotonic()
-        waiting = isinstance(event, CompileBegan) or (isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES)
+        waiting = isinstance(event, CompileBegan | Waiting) or (
+            isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
+        )
         if waiting or isinstance(event, StudyEnded) or now - self._flushed >= FLUSH_S:
             self._flushed = now
             self.plot.flush()
@@ -305,7 +307,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         running = self.running
         comparison = self.comparison
         over = comparison.ended_because is not None
-        self._title.html = view.head(self._name(), [*self._facts, *machine()], comparison)
+        lost = [] if comparison.not_kept is None else [f"Not in the history: {comparison.not_kept}"]
+        self._title.html = view.head(self._name(), [*self._facts, *machine(), *lost], comparison)
         self._answer.html = self._answer_html(over=over)
         elapsed_s = time.monotonic() - self._began if running else comparison.elapsed_s
         self._progress.html = view.progress(

@@ -52,6 +52,8 @@ def progress(comparison: Comparison, *, phase_s: float, elapsed_s: float, budget
     said = "Starting …" if running else "Ready."
     if comparison.ended_because is not None:
         said = f"Ended: {ENDINGS[comparison.ended_because]}."
+    elif running and comparison.waits_for is not None:
+        said = f"Waiting until the study of {escape(comparison.waits_for)} is over"
     elif now is not None and running:
         said = f"{_begin(PHASE_WORDS[now.phase])} · <code>{escape(now.variant)}</code>"
         if now.phase == "rounds" and (now.round_number or 0) <= (now.round_limit or 0):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from optkit import text
+
 TAIL_BYTES = 16_384
+LONGEST_REASON, LONGEST_DETAILS = 2000, 100_000
+"""Characters; a session keeps to far fewer."""
 
 
 class StoppedError(Exception):
@@ -12,7 +16,7 @@ class StoppedError(Exception):
 
 
 class WorkerFailedError(Exception):
-    """A worker raised, ended or did not answer in time.
+    """A worker raised, ended or did not answer in time. What it says is `optkit.text.plain`: they are a worker's words.
 
     Attributes
     ----------
@@ -25,9 +29,9 @@ class WorkerFailedError(Exception):
     """
 
     def __init__(self, reason: str, details: str, *, raised: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.details = details
+        self.reason = text.plain(reason, limit=LONGEST_REASON)
+        self.details = text.plain(details, limit=LONGEST_DETAILS)
+        super().__init__(self.reason)
         self.raised = raised
 
 
@@ -51,8 +55,14 @@ class Tail:
             self.dropped += surplus
 
     def __str__(self) -> str:
-        text = self._data.decode(errors="replace").strip()
-        return f"[{self.dropped} bytes before this]\n{text}" if self.dropped else text
+        said = printed(bytes(self._data))
+        return f"[{self.dropped} bytes before this]\n{said}" if self.dropped else said
+
+
+def printed(data: bytes) -> str:
+    """Return what a process has printed, without its colours, and without anything else that a terminal would obey."""
+    said = text.COLOURS.sub("", data.decode(errors="replace")).replace("\r\n", "\n").replace("\r", "\n")
+    return text.plain(said.strip())
 
 
 def exit_sentence(status: int) -> str:

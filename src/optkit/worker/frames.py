@@ -84,7 +84,7 @@ class Decoder:
 def _decode(body: bytes) -> dict[str, Any]:
     try:
         message = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # lists in lists, thousands deep, are JSON that nobody can read
         raise WorkerError("A worker sent something that is not JSON.") from error
     if not isinstance(message, dict):
         raise WorkerError("A worker sent JSON that is not an object.")

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from optkit import private, text
 from optkit.environment import is_scrubbed
 from optkit.errors import WorkerError
 from optkit.worker import frames
@@ -180,6 +181,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in a terminal is for the parent alone
+            umask=private.UMASK,
         )
         theirs.close()
         assert self._zygote.stdout is not None
@@ -192,10 +194,10 @@ class Host:
     def fork(self, name: str, seed_cache: Path | None = None) -> Worker:
         """Fork a worker with private folders; `seed_cache` is copied into its Inductor cache directory."""
         folder = self.folder / f"{len(self.workers)}-{name}"
-        (folder / "tmp").mkdir(parents=True)
+        private.folder(folder / "tmp")
         cache = folder / "inductor"
         if seed_cache is None:
-            cache.mkdir()
+            private.folder(cache)
         else:
             shutil.copytree(seed_cache, cache)
         commands_r, commands_w = os.pipe()
@@ -351,7 +353,7 @@ class Host:
         def read() -> None:
             data = os.read(descriptor, 1 << 20)
             try:
-                worker.answers += decoder.feed(data)
+                worker.answers += map(text.plain_json, decoder.feed(data))  # its words are shown, and kept
             except WorkerError as error:  # the model's code found the pipe; this worker can no longer be understood
                 worker.broken = str(error)
                 self._forget(descriptor)

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from optkit import stats
-from optkit.engines import artifact, exported
+from optkit import stats, text
+from optkit.engines import exported
 from optkit.errors import OptkitError
 from optkit.worker import checks, compile_trace, frames, keeping, loading, making, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
@@ -300,7 +300,7 @@ def _sentence(error: BaseException) -> str:
         return f"The model's code called sys.exit({error.code!r})."
     if isinstance(error, OptkitError):
         return str(error)
-    lines = artifact.ANSI.sub("", str(error)).strip().splitlines()
+    lines = text.COLOURS.sub("", str(error)).strip().splitlines()
     if lines and "TorchScript interpreter" in lines[0]:
         lines = lines[-1:]  # what is wrong comes last
     return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:3])}" if lines else type(error).__name__

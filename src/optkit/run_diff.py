@@ -193,7 +193,7 @@ def _change(before: Comparison, after: Comparison, name: str, known: Yardstick) 
     one, other = before.measurements[name], after.measurements[name]
     for run, measured in (("first", one), ("second", other)):
         if measured.median_s is None:
-            return Change(name, reason=f"It was not measured in the {run} run: {measured.reason or measured.status}.")
+            return Change(name, reason=f"It was not measured in the {run} run: {measured.reason or measured.status}")
     earlier, later = _medians(one), _medians(other)
     before_s, after_s = stats.median(earlier), stats.median(later)
     found = [stats.interval_between(earlier, later, confidence, one.seed) for confidence in (0.95, 0.99)]

@@ -135,9 +135,8 @@ def export_runs(path: str | Path, run_ids: Iterable[str] | str | None = None) ->
 
 
 def _lines(store: Store, run_id: str) -> Iterator[str]:
-    head = {"schema": SCHEMA, "run_id": run_id}
     for number, body in enumerate(store.bodies(run_id)):
-        yield json.dumps(head | {"number": number} | json.loads(body), separators=(",", ":")) + "\n"
+        yield f'{{"schema":{SCHEMA},"run":{json.dumps(run_id)},"number":{number},"event":{body}}}\n'
 
 
 def read(path: str | Path) -> Comparison:
@@ -195,10 +194,10 @@ def _read(lines: Iterable[str]) -> tuple[dict[str, list[Event]], list[str]]:
     for place, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-            schema, run_id, number = record.pop("schema"), record.pop("run_id"), record.pop("number")
+            schema, run_id, number = record["schema"], record["run"], record["number"]
             if schema != SCHEMA or not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
                 raise UsageError("it is of another version of optkit")
-            event = Event.from_json(record)
+            event = Event.from_json(record["event"])
             if isinstance(event, StudyStarted) != (number == 0) or number != len(found.get(run_id, ())):
                 raise UsageError("an event before it is missing")
             if isinstance(event, StudyStarted) and event.run_id != run_id:

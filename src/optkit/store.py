@@ -220,9 +220,7 @@ class Store:
     def remove(self, run_ids: Iterable[str]) -> int:
         """Remove runs for good, and give their room back; return how many there were."""
         with self._changing() as connection:
-            before = connection.total_changes
-            connection.executemany("DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids])
-            removed = connection.total_changes - before
+            removed = connection.executemany("DELETE FROM runs WHERE run_id = ?", [(one,) for one in run_ids]).rowcount
         with self._explained():
             self._open_one.execute("VACUUM")
         return removed

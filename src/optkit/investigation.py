@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from optkit import environment
 from optkit.crew import Crew
 from optkit.errors import UsageError
+from optkit.machine_lock import MachineLock
 from optkit.member import Member
 from optkit.phases import PHASE_WORDS
 from optkit.study import Plan, alone
@@ -67,6 +68,9 @@ class Investigation:
             self._host = contexts.enter_context(self.crew.host)
             if self.is_stopping:  # before there was a host that could be stopped
                 self._host.stop()
+            lock = contexts.enter_context(MachineLock())
+            for holder in lock.wait(lambda seconds: self.crew.host.wait(lambda: False, seconds)):
+                self.tell(f"waiting until the study of {holder} is over")
             self.tell(PHASE_WORDS["import"])
             self.crew.pack()
             self.crew.start()
@@ -121,7 +125,7 @@ class Investigation:
     @property
     def spec(self) -> dict[str, Any]:
         """What a process needs to build the model; see `Workload.pack`."""
-        return self.crew._spec  # noqa: SLF001 - packed once, as the weights may be large
+        return self.crew.spec
 
     def _bring_up(self, variant: Variant, until: str, cache: Path | None) -> tuple[Worker, dict[str, Any]]:
         """Return a worker that has come through the phases up to `until`, and its answer to that one."""

@@ -27,6 +27,7 @@ from optkit.crew import Crew
 from optkit.environment import is_scrubbed
 from optkit.errors import UsageError
 from optkit.events import PhaseEnded, VariantFailed
+from optkit.machine_lock import machine_lock
 from optkit.member import Member
 from optkit.recipe_run import CACHE, CODE, INPUTS, MODEL, RECORD, Contents
 from optkit.study import Plan, alone
@@ -66,7 +67,11 @@ def save(comparison: Comparison, folder: Path, variant: Variant | str | None, wo
     takeaway.check_empty(folder)
     _check_same(workload.describe(environment.detect()), measurement.workload)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(), tempfile.TemporaryDirectory(prefix=".optkit-", dir=folder.parent) as made:  # renamed when it is whole
+    with (
+        alone(),
+        machine_lock(),
+        tempfile.TemporaryDirectory(prefix=".optkit-", dir=folder.parent) as made,
+    ):  # renamed when it is whole
         _write(Path(made) / "recipe", measurement, chosen, workload)
         if folder.exists():
             folder.rmdir()
@@ -122,10 +127,11 @@ def _write(folder: Path, measurement: Measurement, variant: Variant, workload: W
 
 
 def _give_rights(folder: Path) -> None:
-    """Give all files the rights that the user's umask gave the record: workers wrote some for this user alone."""
-    for_files, for_folders = (stat.S_IMODE(path.stat().st_mode) for path in (folder / RECORD, folder))
-    for path in folder.rglob("*"):
-        path.chmod(for_folders if path.is_dir() else for_files)
+    """Give everything the rights that the user's umask gave the record: workers wrote for this user alone."""
+    usual = stat.S_IMODE((folder / RECORD).stat().st_mode)
+    entering = usual | (usual & 0o444) >> 2  # who may read a file may enter its folder
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(entering if path.is_dir() else usual)
 
 
 def _keep_model(folder: Path, workload: Workload) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from optkit.errors import OptkitError
-from optkit.events import NotKept, StudyStarted
+from optkit.events import NotKept, StudyEnded, StudyStarted
 from optkit.store import Store, process_name
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Recorder:
         if isinstance(event, StudyStarted):
             self._run_id = event.run_id
         self._waiting.append(event)
+        if isinstance(event, StudyEnded):
+            self._writer = ""
         try:
             if self._store is None:
                 self._store = Store()

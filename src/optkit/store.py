@@ -54,7 +54,7 @@ class Kept(NamedTuple):
     summary
         What was read from the first `summarized` of them, as JSON; None where that was not done.
     writer
-        The process that measured it, as `process_name` has it; None where it was imported.
+        The process that measures it, as `process_name` has it; None or empty where that is over, or was elsewhere.
     """
 
     run_id: str
@@ -67,7 +67,7 @@ class Kept(NamedTuple):
     @property
     def is_running(self) -> bool:
         """Whether the process that measures it is still there."""
-        return self.writer is not None and self.writer == process_name(int(self.writer.rpartition(" ")[2]))
+        return bool(self.writer) and self.writer == process_name(int(str(self.writer).rpartition(" ")[2]))
 
 
 def process_name(pid: int) -> str | None:
@@ -144,7 +144,7 @@ class Store:
         summary
             What `Kept.summary` is to be, of all events up to these.
         writer
-            The process that measures the run from here on.
+            The process that measures the run from here on; empty: none does, it is over.
         """
         bodies = [json.dumps(event.to_json(), separators=(",", ":"), allow_nan=True) for event in events]
         with self._changing() as connection:

@@ -69,6 +69,8 @@ def test_a_host_that_never_started_closes_and_may_be_stopped_and_closed_again():
 @pytest.mark.timeout(30)
 def test_the_end_of_a_worker_and_its_last_words_may_arrive_in_any_order():
     with Host() as host:
+        host._selector.unregister(host._control)
+        host._control.close()
         host._control, zygote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         host._selector.register(host._control, selectors.EVENT_READ, host._on_control)
         output, printing = os.pipe()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import shutil
 import signal
@@ -129,12 +130,13 @@ class Worker:
 class Host:
     """Owns a zygote and its workers; use it as a context manager.
 
-    Nothing here imports torch. `stop` may be called from any thread; everything else belongs to one.
+    Nothing here imports torch. `stop` may be called from any thread; everything else belongs to one. The zygote is
+    there from the beginning, because it removes the private folder, also where this process is killed before its use.
     """
 
     def __init__(self) -> None:
         self.workers: list[Worker] = []
-        self.folder = Path(tempfile.mkdtemp(prefix="optkit-"))  # mkdtemp: only this user can read it
+        self.folder = Path(tempfile.gettempdir()) / f"optkit-{secrets.token_hex(8)}"  # made when this is entered
         self._selector = selectors.DefaultSelector()
         self._stop_r, self._stop_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(self._stop_r, selectors.EVENT_READ, self._on_wake)
@@ -149,29 +151,20 @@ class Host:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        self.folder.mkdir(mode=private.FOLDER)  # fails where somebody else has made it
+        self._spawn()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, import_path: Sequence[str] = ()) -> dict[str, float]:
-        """Start the zygote; return the seconds that each of its imports took.
-
-        Parameters
-        ----------
-        import_path
-            Folders in which workers look for modules first, before those of this process.
-
-        Raises
-        ------
-        WorkerError
-            If torch cannot be imported; the message ends with what the interpreter printed.
-        """
+    def _spawn(self) -> None:
+        """Start the interpreter that is to be the zygote; it imports nothing heavy until it is told to."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = [str(Path(entry).absolute()) for entry in (*import_path, *sys.path)]
         environ = {name: value for name, value in os.environ.items() if not is_scrubbed(name)}
         environ["TMPDIR"] = str(self.folder)  # Inductor's precompiled headers lie there whatever its cache directory is
         environ["TORCH_WARM_POOL"] = "0"  # Inductor's compile workers start when they are needed, in the worker
+        path = [str(Path(entry).absolute()) for entry in sys.path]
         self._zygote = subprocess.Popen(
             # -P: the working folder is not searched before the user's own path is in place
             [sys.executable, "-P", "-c", _BOOT, json.dumps(path), str(theirs.fileno()), str(self.folder)],
@@ -187,6 +180,24 @@ class Host:
         assert self._zygote.stdout is not None
         self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
         self._watch_output(self._zygote.stdout.fileno(), self._zygote_tail)
+
+    def start(self, import_path: Sequence[str] = ()) -> dict[str, float]:
+        """Start the zygote; return the seconds that each of its imports took.
+
+        Parameters
+        ----------
+        import_path
+            Folders in which workers look for modules first, before those of this process.
+
+        Raises
+        ------
+        WorkerError
+            If torch cannot be imported; the message ends with what the interpreter printed.
+        """
+        assert self._control is not None
+        path = [str(Path(entry).absolute()) for entry in (*import_path, *sys.path)]
+        with contextlib.suppress(OSError):  # then it is gone, which `_notice` is about to find out
+            self._control.send(json.dumps({"import": path}).encode())
         ready = self._notice("ready", START_LIMIT_S)
         self._ready = True
         return {str(name): float(seconds) for name, seconds in ready.items()}

@@ -20,9 +20,14 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
+import traceback
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PR_SET_CHILD_SUBREAPER = 36
 MAXIMUM_REQUEST_BYTES = 65536
@@ -31,22 +36,51 @@ KILL_PASSES = 3
 
 
 def main(control_fd: int, folder: str) -> NoReturn:
-    """Import torch, say so, then serve until the other end of the control socket closes.
+    """Wait to be told, import torch, say so, then serve until the other end of the control socket closes.
 
     The private `folder` holds the user's model; it is removed at the end, also where the parent was killed.
     """
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    seconds = _import_torch()
-    gc.collect()
-    gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
     try:
+        request = control.recv(MAXIMUM_REQUEST_BYTES)
+        if not request:
+            sys.exit()
+        sys.path[:] = json.loads(request)["import"]
+        with _ending_with(control, folder):
+            seconds = _import_torch()
+        gc.collect()
+        gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
         control.send(json.dumps({"ready": seconds}).encode())
         Zygote(control).serve()
+    except Exception:  # noqa: BLE001 - the parent tells what was printed
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
+
+
+@contextlib.contextmanager
+def _ending_with(control: socket.socket, folder: str) -> Iterator[None]:
+    """End this process as soon as the parent is gone, though it be busy importing. No thread is left at the end."""
+    over_r, over_w = os.pipe()
+
+    def watch() -> None:
+        watched: list[Any] = [control, over_r]
+        if control in select.select(watched, [], [])[0]:  # nothing is asked meanwhile, so it has closed
+            shutil.rmtree(folder, ignore_errors=True)
+            os._exit(0)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(over_w)
+        thread.join()
+        os.close(over_r)
 
 
 def _import_torch() -> dict[str, float]:

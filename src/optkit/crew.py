@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,8 @@ class Crew:
     is_portable: bool = False
     """Whether what is compiled is to be used on other machines, which have none of this one's precompiled headers."""
     in_blocks: bool = False
-    _spec: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
+    """What a process needs to build the model; see `Workload.pack`."""
     _probed: Path | None = None
     _largest_bytes: int = 0
 
@@ -77,7 +79,7 @@ class Crew:
 
     def pack(self) -> None:
         """Write what workers need to build the model."""
-        self._spec = self.workload.pack(self.host.folder)
+        self.spec = self.workload.pack(self.host.folder)
 
     def start(self) -> dict[str, float]:
         """Start the process that forks workers; return the seconds that each of its imports took."""
@@ -90,9 +92,10 @@ class Crew:
 
     def bring_up(self, member: Member) -> Iterator[Event]:
         """Fork a worker and take it through the phases up to steady calls."""
-        phase: Phase = "probe"
+        phase: Phase = "build"
         try:
             if self.probes(member):
+                phase = "probe"
                 yield from self.learn_cpu(member)
             begin = time.monotonic()
             for phase, command in self._steps(member):
@@ -194,6 +197,7 @@ class Crew:
         }
         try:
             answer = yield from self.talk(member, command, self.limit_s(member, phase))
+            calls = _calls(answer)
         except WorkerFailedError as error:
             yield self.failed(member, phase, error)
             return
@@ -202,7 +206,7 @@ class Crew:
             kind={"preliminary": "preliminary", "confirm": "confirm"}.get(phase, "round"),  # type: ignore[arg-type]
             round_number=number,
             reloaded=reloaded,
-            **_calls(answer),
+            **calls,
             **member.names,
         )
 
@@ -287,8 +291,8 @@ class Crew:
         if self.probes(member):
             yield "probe", {"compile_one": None}
         path = worker.folder / "variant"
-        private.write_bytes(path, by_value.dumps(member.variant))
-        told = {"workload": self._spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
+        private.write_bytes(path, _sendable(member))
+        told = {"workload": self.spec, "variant": str(path), "device": self.device, "with_model": not runs_file}
         yield "build", told | {"is_portable": self.is_portable}
 
     def limit_s(self, member: Member, phase: Phase) -> float:
@@ -304,6 +308,7 @@ class Crew:
         """Turn a worker's answer into the events that it stands for."""
         fields: dict[str, Any] = {"at_s": self.elapsed_s, **member.names}
         if phase == "first_call":
+            timed(answer["duration_ns"])
             facts = answer["facts"]
             known = facts or {}
             yield FirstCall(
@@ -332,6 +337,17 @@ class Crew:
             yield samples
 
 
+def _sendable(member: Member) -> bytes:
+    """Return the variant as its worker reads it; a callable of the user's is pickled by its own code, and may fail."""
+    try:
+        return by_value.dumps(member.variant)
+    except Exception as error:
+        reason = (
+            f"It cannot be sent to a worker ({type(error).__name__}: {error}); give a callable that can be pickled."
+        )
+        raise WorkerFailedError(" ".join(reason.split()), traceback.format_exc(), raised=True) from error
+
+
 def _learn(member: Member, answer: dict[str, Any]) -> None:
     """Note how long steady calls take."""
     member.call_s = median(answer["durations_ns"]) / (1e9 * answer["calls_per_sample"])
@@ -339,13 +355,20 @@ def _learn(member: Member, answer: dict[str, Any]) -> None:
 
 
 def _calls(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of `Samples` that a worker's answer about calls holds."""
+    """Return the fields of `Samples` that a worker's answer about calls holds; a clock that stood still is an error."""
+    timed(*answer["durations_ns"])
     return {
         "first_call": answer["first_call"],
         "calls_per_sample": answer["calls_per_sample"],
         "durations_ns": tuple(answer["durations_ns"]),
         "compiles": answer["compiles"],
     }
+
+
+def timed(*durations_ns: int) -> None:
+    """Raise a WorkerFailedError where a duration is not above 0: such a clock measures nothing."""
+    if not durations_ns or min(durations_ns) <= 0:
+        raise WorkerFailedError("The clock of its process stood still or went backwards, so nothing was measured.", "")
 
 
 def _size(folder: Path) -> int:

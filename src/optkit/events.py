@@ -408,6 +408,15 @@ class VariantFailed(VariantEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassFailed(VariantEvent):
+    """A pass after the rounds gave no number, because of `reason`, a sentence; what was measured before stays."""
+
+    phase: Phase
+    reason: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantFinished(VariantEvent):
     """All rounds that this variant was to have are done; `because` says what ended them."""
 
@@ -445,6 +454,7 @@ Event.kinds.update(
             RatesMeasured,
             MachineRead,
             VariantFailed,
+            PassFailed,
             VariantFinished,
             StudyEnded,
         )
@@ -462,6 +472,7 @@ __all__ = [
     "MachineRead",
     "MemoryMeasured",
     "NotKept",
+    "PassFailed",
     "Phase",
     "PhaseBegan",
     "PhaseEnded",

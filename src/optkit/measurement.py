@@ -14,6 +14,7 @@ from optkit.events import (
     Evidence,
     FirstCall,
     MemoryMeasured,
+    PassFailed,
     PhaseBegan,
     PhaseEnded,
     Samples,
@@ -23,6 +24,7 @@ from optkit.events import (
     VariantSkipped,
     WarmStarted,
 )
+from optkit.phases import PHASE_WORDS
 from optkit.timings import Timings
 from optkit.verdicts import PASSING, Doubt, Verdict, decide
 from optkit.workload import Workload
@@ -179,6 +181,10 @@ class Measurement(Timings):
                 self.warm = event
             case MemoryMeasured():
                 self.memory = event
+            case PassFailed():
+                what = PHASE_WORDS[event.phase]
+                self.reason = self.reason or f"{what[0].upper()}{what[1:]} failed: {event.reason}"
+                self.details = "\n".join(filter(None, (self.details, event.details)))
             case ThroughputMeasured():
                 before = self.throughputs.get(event.batch_size, [])
                 self.throughputs = self.throughputs | {event.batch_size: [*before, event]}

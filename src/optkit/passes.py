@@ -9,8 +9,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from optkit import kept
+from optkit.crew import timed
 from optkit.errors import WorkerError
-from optkit.events import Checked, Evidence, MemoryMeasured, RatesMeasured, ThroughputMeasured, WarmStarted, WorkCounted
+from optkit.events import (
+    Checked,
+    Evidence,
+    MemoryMeasured,
+    PassFailed,
+    RatesMeasured,
+    ThroughputMeasured,
+    WarmStarted,
+    WorkCounted,
+)
 from optkit.variant import BASELINE
 from optkit.worker.endings import SkippedError, WorkerFailedError
 
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from optkit.crew import Crew
-    from optkit.events import Event
+    from optkit.events import Event, Phase
     from optkit.member import Member
 
 THROUGHPUT_TURNS, THROUGHPUT_S = 3, 0.2
@@ -42,9 +52,10 @@ def throughput(
                 command = {"do": "throughput", "batch_size": size, "least_s": THROUGHPUT_S}
                 try:
                     answer = yield from crew.talk(member, command, crew.plan.compile_limit_s)
+                    timed(answer["duration_ns"])
                 except WorkerFailedError as error:
                     able = [one for one in able if one is not member]
-                    yield from _lost(crew, member, error)
+                    yield from _lost(crew, member, "throughput", error)
                     continue
                 yield ThroughputMeasured(at_s=crew.elapsed_s, batch_size=size, **answer, **member.names)
 
@@ -82,10 +93,7 @@ def _weigh(crew: Crew, member: Member) -> Iterator[Event]:
     try:
         answer = member.worker.ask({"do": "memory"}, crew.limit_s(member, "rounds"))
     except WorkerFailedError as error:
-        if isinstance(error, SkippedError):
-            yield crew.failed(member, "memory", error)
-        elif not error.raised:
-            member.worker = None
+        yield from _lost(crew, member, "memory", error)
         return
     left = crew.left_bytes(member)
     yield MemoryMeasured(at_s=crew.elapsed_s, artifact_bytes=left, **answer, **member.names)
@@ -107,8 +115,9 @@ def warm_start(crew: Crew, members: Iterable[Member]) -> Iterator[Event]:
                     seconds[step] = answer["seconds"]
                 calls += [answer["duration_ns"]] if step == "first_call" else answer.get("durations_ns", [])
                 facts = answer.get("facts") or facts
+            timed(*calls)
         except WorkerFailedError as error:
-            yield from _lost(crew, member, error)
+            yield from _lost(crew, member, "warm_start", error)
             continue
         except WorkerError:  # no worker can be had any more
             return
@@ -141,7 +150,7 @@ def headroom(
             if is_wrong(count) and rates.measured_at_unix_s < crew.began_unix_s:
                 yield _rates(crew, work["dtype"], count, at_most_s=0.0)
     except WorkerFailedError as error:
-        yield from _lost(crew, member, error)
+        yield from _lost(crew, member, "headroom", error)
     except WorkerError:
         return
 
@@ -173,9 +182,12 @@ def _rates(crew: Crew, dtype: str, threads: int | None, *, at_most_s: float = RA
     )  # fmt: skip
 
 
-def _lost(crew: Crew, member: Member, error: WorkerFailedError) -> Iterator[Event]:
-    """Go on without this number; a worker that is gone is not asked again."""
+def _lost(crew: Crew, member: Member, phase: Phase, error: WorkerFailedError) -> Iterator[Event]:
+    """Go on without this number, and say why it is missing; a worker that is gone is not asked again."""
     if isinstance(error, SkippedError):
-        yield crew.failed(member, "throughput", error)
-    elif not error.raised:
+        yield crew.failed(member, phase, error)
+        return
+    if not error.raised:
         member.worker = None
+    yield PassFailed(at_s=crew.elapsed_s, phase=phase, reason=error.reason, details=error.details, **member.names)
+

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import summary
+from optkit import private, summary
 from optkit.comparison import Comparison
 from optkit.errors import OptkitError, UsageError
 from optkit.events import Event, StudyEnded, StudyStarted
@@ -127,10 +127,12 @@ def export_runs(path: str | Path, run_ids: Iterable[str] | str | None = None) ->
         wanted = [run_ids] if isinstance(run_ids, str) else run_ids
         chosen = [kept.run_id for kept in store.runs()] if wanted is None else [store.find(one) for one in wanted]
         lines = (line for run_id in chosen for line in _lines(store, run_id))
-        target = Path(path)
-        target.touch(mode=0o600)
-        with target.open("w", encoding="utf-8") as file:
-            file.writelines(lines)
+        try:
+            private.file(Path(path))
+            with Path(path).open("w", encoding="utf-8") as file:
+                file.writelines(lines)
+        except OSError as error:
+            raise OptkitError(f"Nothing could be written to {path}: {error.strerror}; give another file.") from error
     return len(chosen)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -261,8 +260,7 @@ def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = Non
             if seen is not None:
                 seen(event, comparison)
     except KeyboardInterrupt:
-        elapsed_s = time.time() - comparison.started.time_unix_s if comparison.started else 0.0
-        comparison.fold(StudyEnded(at_s=elapsed_s, because="stopped"))
+        comparison.fold(StudyEnded(at_s=comparison.elapsed_s, because="stopped"))
     check_workload(comparison)
     return comparison
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from optkit.engines.base import Batch
     from optkit.environment import Environment
     from optkit.variant import Variant
+
+FULL_BYTES = 2**20
+"""What torch has to say of a full disk is about its archive; a disk with less room than this is the reason."""
 
 __all__ = ["Workload", "torchvision_models", "workload_from"]
 
@@ -233,6 +237,11 @@ class Workload:
             try:
                 _dump(payload, path)
             except Exception as error:  # pickling runs the user's code: anything can come out of it
+                if shutil.disk_usage(folder).free < FULL_BYTES:
+                    raise WorkloadError(
+                        f"{self.name} could not be written for its workers, because no space is left in "
+                        f"{folder.parent}; free some, or set TMPDIR to another folder."
+                    ) from error
                 raise WorkloadError(
                     f"{self.name} cannot be sent to a worker ({type(error).__name__}: {error}); "
                     "pass a function that builds it instead."
@@ -356,7 +365,9 @@ def _batch(inputs: Any) -> Batch:
     if torch is not None and isinstance(inputs, torch.Tensor):
         return (inputs,), {}
     if isinstance(inputs, str):
-        raise WorkloadError(f"inputs must be tensors, not {inputs!r}; a variant is given by name: variants=[{inputs!r}].")
+        raise WorkloadError(
+            f"inputs must be tensors, not {inputs!r}; a variant is given by name: variants=[{inputs!r}]."
+        )
     raise WorkloadError(
         f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
         "turn an array into a tensor with torch.from_numpy, and wrap a single other argument in a tuple."

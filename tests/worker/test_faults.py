@@ -6,16 +6,14 @@ two it is, is decided by a file that this process makes at the moment the phase 
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
-import time
-from pathlib import Path
 
 import cloudpickle
 import pytest
 
+from harms import HARM, RAISED, backend_that, explode, name_of, shout, shout_and_die
 from optkit import crew
 from optkit.comparison import Comparison
 from optkit.engines import Compile
@@ -27,77 +25,8 @@ from optkit.worker.endings import TAIL_BYTES
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers must not need this file
 
 pytestmark = pytest.mark.worker
-
-
-def be_killed():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def crash():
-    faulthandler._sigsegv()
-
-
-def hang():
-    time.sleep(1000)
-
-
-def leave():
-    sys.exit(0)
-
-
-def leave_at_once():
-    os._exit(0)
-
-
-def explode():
-    raise ValueError("much\n" * 2000)
-
-
-def shout():
-    for _ in range(100):
-        print("out" * 33_000)
-        print("err" * 33_000, file=sys.stderr)
-    print("the last words")
-
-
-def shout_and_die():
-    shout()
-    sys.stdout.flush()
-    os.abort()
-
-
-HARM = {
-    be_killed: "SIGKILL",
-    crash: "SIGSEGV",
-    hang: "No answer within",
-    leave: "sys.exit(0)",
-    leave_at_once: "exit status 0",
-    explode: "ValueError: much much",
-    shout_and_die: "SIGABRT",
-}
 PHASES = ["first_call", "rounds"]
 CASES = [(harm, phase) for phase in PHASES for harm in HARM]
-
-
-def name_of(harm, phase):
-    return f"compile:backend={harm.__name__}_in_{phase}()"
-
-
-def backend_that(harm, phase, flags):
-    """Return a backend whose compiled function does harm once the flag of the phase is there."""
-    flag = Path(flags) / name_of(harm, phase)
-
-    def backend(graph, example_inputs):
-        def compiled(*args):
-            if os.path.exists(flag):  # noqa: PTH110 - cheaper, for it is in every call
-                os.remove(flag)  # noqa: PTH107
-                harm()
-            return graph.forward(*args)
-
-        return compiled
-
-    backend.__name__ = f"{harm.__name__}_in_{phase}"
-    return Compile(backend=backend)
 
 
 def failing_to_compile(graph, example_inputs):
@@ -140,7 +69,7 @@ def test_harm_is_a_row_that_says_what_happened_and_when(harm, phase, comparison)
     assert "\n" not in measurement.reason
     assert len(measurement.reason) < 500
     assert len(measurement.details) < 20_000 + TAIL_BYTES + 500
-    assert measurement.raised is (harm in (leave, explode))
+    assert measurement.raised is (harm in RAISED)
 
 
 @pytest.mark.parametrize("harm", HARM)

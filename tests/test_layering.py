@@ -46,6 +46,12 @@ LEAVES = {
     "recipe_run",
     "recipe_extras",
     "causes",
+    "guards",
+    "finding",
+    "compile_record",
+    "recompiled",
+    "signatures",
+    "disturbance",
     "sightings",
     "diagnosis_page",
     "replayed",
@@ -93,7 +99,18 @@ CHILD_SIDE = {
     "worker.rates",
 }
 KEPT = {"store", "recorder", "summary", "run_diff", "runs"}
-AWAY = {"resuming", "gating", "recipes", "verification", "investigation", "diagnosis", "replay", "startups", "fresh_process", "profiling"}
+AWAY = {
+    "resuming",
+    "gating",
+    "recipes",
+    "verification",
+    "investigation",
+    "diagnosis",
+    "replay",
+    "startups",
+    "fresh_process",
+    "profiling",
+}
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "cli_runs", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {

@@ -106,6 +106,27 @@ def test_the_reading_says_where_most_time_goes_and_how_much_is_outside():
     )
 
 
+def test_the_sides_of_a_profile_under_load_are_not_set_beside_each_other():
+    """Each side alone looks calm: its calls take as long with the profiler as without."""
+    busy = told(compiled=COMPILED | {"load": {"others_cpus": 1.4, "visible_cpus": 2}})
+    assert busy.is_disturbed
+    assert busy.reading().startswith(
+        "Meanwhile other processes used up to 1.4 of 2 CPUs, so these times are no measure"
+    )
+    for shown in (str(busy), busy._repr_mimebundle_()["text/html"]):
+        assert "1.4 of 2 CPUs" in shown
+        assert "spends 77%" not in shown
+    assert json.loads(busy.to_json())["sides"][1]["load"] == {"others_cpus": 1.4, "visible_cpus": 2}
+
+
+@pytest.mark.parametrize(
+    "load", [{}, {"others_cpus": None, "visible_cpus": 2}, {"others_cpus": 0.3, "visible_cpus": 2}]
+)
+def test_a_profile_on_a_quiet_machine_is_read(load):
+    assert not told(compiled=COMPILED | {"load": load}).is_disturbed
+    assert "spends 77%" in told(compiled=COMPILED | {"load": load}).reading()
+
+
 def test_the_text_shows_both_sides_with_and_without_the_profiler():
     said = str(told(details=["Noted."]))
     assert "eager: 60.0 ms a call; 65.0 ms under the profiler" in said

@@ -13,13 +13,15 @@ import optkit
 from optkit import replay_items, replayed
 from optkit.errors import UsageError, VariantError
 from optkit.replay import Replay, replay_shapes
-from optkit.replayed import Graph, ReplayedCall
+from optkit.replayed import Compilation, ReplayedCall
 
 TRUE, FALSE, MARK = "compile:dynamic=true", "compile:dynamic=false", "mark_dynamic"
-FIRST = Graph("forward", None, "its first graph")
-GROWN = Graph("forward", None, "x: 4 → 8 in dimension 0", "tensor 'x' size mismatch at index 0. expected 4, actual 8")
-ONE = Graph("forward", None, "x: 1 in dimension 0", "2 <= x.size()[0]", of_one=True)
-REST = Graph("forward", 7, "y: 4 → 8 in dimension 0", "tensor 'y' size mismatch at index 0. expected 4, actual 8")
+FIRST = Compilation("forward", None, "its first compile")
+GROWN = Compilation(
+    "forward", None, "x: 4 → 8 in dimension 0", "tensor 'x' size mismatch at index 0. expected 4, actual 8"
+)
+ONE = Compilation("forward", None, "x: 1 in dimension 0", "2 <= x.size()[0]", of_one=True)
+REST = Compilation("forward", 7, "y: 4 → 8 in dimension 0", "tensor 'y' size mismatch at index 0. expected 4, actual 8")
 LINEAR = torch.nn.Linear(8, 4)
 X = torch.zeros(4, 8)
 
@@ -69,15 +71,62 @@ def test_the_advice_names_the_least_total_and_what_it_is_against():
         "compile:dynamic=false."
     )
     assert advice_with(usual(), "eager took") == (
-        "eager took 4.00 ms for the same calls: compiling pays off only if many more calls follow."
+        "eager took 4.00 ms for the same calls, and a call in which compile:dynamic=true compiles nothing is not "
+        "clearly faster (1.00 ms against 1.00 ms, medians): compiling shows no gain here."
     )
 
 
-def test_eager_that_took_longer_is_told_too():
-    slow = row("eager", SIZES, [()] * 4, [3.0] * 4)
-    assert "compiling paid off within them" in advice_with(
-        replay(slow, row(TRUE, SIZES, [[FIRST], [], [], []])), "eager"
+def paid(eager, compiled, later, compiles=1):
+    """Return what is said of eager: the seconds of its four calls, of a first call that compiles, and of later ones."""
+    first = [FIRST] * compiles
+    told = replay(row("eager", SIZES, [()] * 4, eager), row(TRUE, SIZES, [first, [], [], []], [compiled, *later]))
+    return advice_with(told, "eager took")
+
+
+def test_compiling_pays_off_later_only_where_the_other_calls_are_clearly_faster_than_eagers():
+    assert paid([1e-3] * 4, 2.0, [5e-4] * 3).endswith(
+        "and a call in which compile:dynamic=true compiles nothing is faster (500 µs against 1.00 ms, medians): "
+        "compiling pays off if enough more follow."
     )
+    assert "slower (2.00 ms against 1.00 ms, medians): compiling never pays off" in paid([1e-3] * 4, 2.0, [2e-3] * 3)
+    assert "not clearly faster (950 µs against 1.00 ms, medians)" in paid([1e-3] * 4, 2.0, [9.5e-4] * 3)
+
+
+def test_the_other_calls_are_held_against_eagers_calls_with_the_same_shapes():
+    """A first call that warms eager up is in no comparison with calls that compile nothing."""
+    assert "never pays off" in paid([1.0, 1e-3, 1e-3, 1e-3], 2.0, [5e-3] * 3)
+
+
+def test_nothing_is_said_to_pay_off_where_nothing_was_compiled_or_too_few_calls_tell():
+    assert paid([1e-3] * 4, 2.0, [5e-4] * 3, compiles=0) == "eager took 4.00 ms for the same calls."
+    few = replay(row("eager", (4, 8), [()] * 2), row(TRUE, (4, 8), [[FIRST], []]))
+    assert advice_with(few, "eager took") == "eager took 2.00 ms for the same calls."
+
+
+def test_eager_that_took_longer_is_told_too_unless_it_is_about_the_same():
+    assert "compiling paid off within them" in paid([3.0] * 4, 2.0, [1e-3] * 3)
+    assert paid([0.52] * 4, 2.0, [1e-3] * 3).endswith("about the same.")
+
+
+def test_times_of_a_busy_machine_are_not_compared_and_that_is_told():
+    busy = usual()
+    busy.loads["compile"] = {"others_cpus": 1.4, "visible_cpus": 2}
+    assert not [one for one in busy.advice if "least time" in one or "eager took" in one]
+    assert "other processes used up to 1.4 of 2 CPUs" in str(busy)
+    assert "1.4 of 2 CPUs" in busy._repr_mimebundle_()["text/html"]
+    assert json.loads(busy.to_json())["loads"]["compile"]["others_cpus"] == 1.4
+    assert busy.advice[0] == usual().advice[0]  # in which calls it compiled is not touched
+    quiet = usual()
+    quiet.loads["compile"] = {"others_cpus": 0.2, "visible_cpus": 2}
+    assert quiet.advice == usual().advice
+    assert "other processes" not in str(quiet)
+
+
+def test_what_is_left_to_eager_is_told_in_plain_words_with_its_line():
+    said = "Failed to trace builtin operator\n  Explanation: Dynamo does not know how to trace builtin operator `print`"
+    given_up = answer("", [8, 8], failed="Unsupported", fail_reason=said, fail_path="/a/net.py", fail_line=7)
+    (call,) = replayed.calls("compile", ["8"], given_up, is_told=True)
+    assert call.left_to_eager == ("net.py:7: print() is Python and no operation on tensors.",)
 
 
 def test_totals_that_lie_near_each_other_are_called_about_the_same():
@@ -91,7 +140,7 @@ def test_a_difference_between_ways_that_compiled_as_much_is_called_little():
     told = replay(
         EAGER, row("compile", (4, 8), [[FIRST], []], [2.0, 0.1]), row(TRUE, (4, 8), [[FIRST], []], [4.0, 0.1])
     )
-    assert "compile:dynamic=true compiled as many graphs as compile (1)" in advice_with(told, "says little")
+    assert "compile:dynamic=true compiled as often as compile (1)" in advice_with(told, "says little")
 
 
 def test_a_batch_of_one_with_a_graph_of_its_own_is_to_be_padded():
@@ -114,7 +163,7 @@ def test_the_shapes_to_warm_up_are_those_at_which_the_best_way_compiled():
 
 
 def test_a_graph_that_holds_for_some_sizes_only_is_told_with_its_bound():
-    bounded = Graph("forward", None, "x: 16 in dimension 0", "2 <= x.size()[0] <= 15")
+    bounded = Compilation("forward", None, "x: 16 in dimension 0", "2 <= x.size()[0] <= 15")
     told = replay(EAGER, row(TRUE, (4, 16), [[FIRST], [bounded]]), row("compile", (4, 16), [[FIRST], [bounded]]))
     assert (
         "compile:dynamic=true and compile compiled again for 16, as the graph before holds for 2 <= x.size()[0] <= 15 "
@@ -126,7 +175,7 @@ def test_where_nothing_compiles_again_the_advice_says_so():
     told = replay(EAGER, *(row(name, SIZES, [[FIRST], [], [], []]) for name in ("compile", TRUE)))
     assert told.advice[0] == (
         "Nothing was compiled again: compile and compile:dynamic=true compiled in the first call only, and the 3 after "
-        "it ran on the same graphs."
+        "it ran on what that had compiled."
     )
 
 
@@ -186,7 +235,7 @@ def test_the_frame_has_one_row_a_call_in_seconds():
     assert len(frame) == 16
     assert frame.loc[4].to_dict() | {"error": None} == {
         "variant": "compile", "call": 1, "asked": "4", "shape": (4, 8), "duration_s": 2.0, "compiles": 1,
-        "reasons": ("forward: its first graph",), "error": None,
+        "reasons": ("forward: its first compile",), "error": None,
     }  # fmt: skip
 
 
@@ -206,8 +255,8 @@ def test_json_holds_calls_totals_and_advice():
 def hostile() -> Replay:
     """Return a replay in which every text would break HTML if it were not escaped."""
     bad = "<script>&\"'\x00"
-    graph = Graph(bad, None, bad, bad)
-    calls = [ReplayedCall(bad, 1, bad, {bad: (4,)}, 1.0, (graph, graph), (bad,), (bad,), None)]
+    made = Compilation(bad, None, bad, bad)
+    calls = [ReplayedCall(bad, 1, bad, {bad: (4,)}, 1.0, (made, made), (bad,), (bad,), None)]
     calls.append(ReplayedCall(bad, 2, bad, {bad: (4,)}, None, None, (), (), bad))
     return Replay(bad, bad, calls, {bad: bad})
 
@@ -244,11 +293,13 @@ def test_the_reason_is_under_the_pointer():
     assert any("compile, call 2, 8: 2.00 s\nforward: x: 4 → 8 in dimension 0" in said for said in groups(usual()))
 
 
-def test_two_graphs_in_a_call_are_counted_in_the_cell():
+def test_two_compiles_in_a_call_are_counted_in_the_cell():
     told = replay(row("compile", (4,), [[FIRST, REST]]))
     (group,) = groups(told).values()
     assert [element.text for element in group.iter("text")] == ["2.00 s", "×2"]
     assert "◆2" in str(told)
+    assert "torch compiled (◆2: 2 times)" in str(told)
+    assert "graph" not in str(told)  # a compile need not make one
 
 
 @pytest.mark.parametrize("count", [1, 4, 15, 200])
@@ -313,7 +364,7 @@ def test_items_are_batch_sizes_shapes_or_dicts_of_shapes():
     ],
 )
 def test_what_cannot_be_called_is_told_in_a_sentence_before_any_worker_is_started(shapes, said, monkeypatch):
-    monkeypatch.setattr("optkit.replay.Investigation", None)
+    monkeypatch.setattr("optkit.replay.Investigation.__enter__", None)
     with pytest.raises(UsageError, match=said) as error:
         replay_shapes(LINEAR, shapes, inputs=X)
     assert str(error.value).count("\n") == 0
@@ -366,26 +417,28 @@ def answer(reason, shape, **more) -> dict:
 @pytest.mark.parametrize(
     ("reason", "shape", "said", "of_one"),
     [
-        ("", [4, 8], "its first graph", False),
+        ("", [4, 8], "its first compile", False),
         ("0/0: tensor 'x' size mismatch at index 0. expected 4, actual 8", [8, 8], "x: 4 → 8 in dimension 0", False),
         ("0/0: tensor 'x' size mismatch at index 0. expected 1, actual 8", [8, 8], "x: 1 → 8 in dimension 0", True),
         ("0/1: 2 <= x.size()[0]  # return f(x)", [1, 8], "x: 1 in dimension 0, and the graph before holds for", True),
         ("0/1: 2 <= x.size()[0] <= 15  # conv", [16, 8], "x: 16 in dimension 0, and the graph before holds for", False),
         ("1/1: 2 <= y.size()[0]  # in a resumed function", [1, 8], "the size of y in dimension 0 is another", True),
-        ("0/0: tensor 'args[0]' size mismatch at index 0. expected 4, actual 8", [8, 8], "x: 4 → 8", False),
     ],
 )
 def test_a_guard_of_torchs_becomes_a_reason_in_plain_words(reason, shape, said, of_one):
     (call,) = replayed.calls("compile", ["8"], answer(reason, shape), is_told=True)
     assert call.reasons[0].startswith(f"forward: {said}")
-    assert call.graphs[0].of_one is of_one
+    assert call.compilations[0].of_one is of_one
     assert call.shapes == {"x": tuple(shape)}
 
 
 def test_the_function_that_torch_wraps_a_model_in_is_called_the_model():
     path = "/lib/torch/_dynamo/external_utils.py"
     (call,) = replayed.calls("compile", ["8"], answer("", [8, 8], path=path, function="inner"), is_told=True)
-    assert call.reasons == ("the model: its first graph",)
+    assert call.reasons == ("the model: its first compile",)
+    guard = "0/0: tensor 'args[0]' size mismatch at index 0. expected 4, actual 8"
+    (call,) = replayed.calls("compile", ["8"], answer(guard, [8, 8], path=path, function="inner"), is_told=True)
+    assert call.reasons == ("the model: x: 4 → 8 in dimension 0",)
 
 
 def test_what_torch_gave_up_is_no_compile():

@@ -1,12 +1,13 @@
-"""What torch says when it breaks a graph or compiles again, in plain words, with what to do about it. Pure.
+"""What torch says when it breaks a graph, in plain words, with what to do about it. Pure.
 
-torch names an operation or a guard; a user wants to know what about their code it is. What is not known here keeps
-torch's own explanation and hint.
+torch names an operation; a user wants to know what about their code it is. What is not known here keeps torch's own
+explanation and hint.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 MOST_CHARACTERS = 300
@@ -33,14 +34,15 @@ class Cause:
 
 
 # fmt: off
+_BRANCH = r"generic_jump|[Dd]ata.dependent (?:branching|jump)"
+_NUMBER = "A number is taken out of a tensor, and Python cannot go on before the device has computed it."
 _BREAKS: tuple[tuple[str, str, str, str], ...] = (
     (r"builtin operator `print`", "print",
-     "print() is Python and no operation on tensors, so the graph ends before it and another begins after it.",
+     "print() is Python and no operation on tensors.",
      "Remove it, or print outside the model; torch._dynamo.config.reorderable_logging_functions.add(print) moves it."),
-    (r"Tensor\.item\(\)|_local_scalar_dense", "item",
-     "A number is taken out of a tensor, and Python cannot go on before the device has computed it.",
+    (r"Tensor\.item\(\)|_local_scalar_dense", "item", _NUMBER,
      "Keep it a tensor (leave out .item() or float()), or set torch._dynamo.config.capture_scalar_outputs = True."),
-    (r"generic_jump|[Dd]ata.dependent (?:branching|jump)", "data_dependent_branch",
+    (_BRANCH, "data_dependent_branch",
      "Which way the code goes depends on the value of a tensor, and a graph has one way only.",
      "Compute both and choose with torch.where, or write the branch with torch.cond."),
     (r"Dynamic shape operator|output shape depends on input", "data_dependent_shape",
@@ -50,81 +52,26 @@ _BREAKS: tuple[tuple[str, str, str, str], ...] = (
      "A tensor is turned into a Python list, and Python cannot go on before the device has computed it.",
      "Keep it a tensor, or turn it into a list outside the model."),
     (r"torch\.compiler\.disable\(\)|_dynamo\.disable", "disabled",
-     "This function was taken out of compiling with torch.compiler.disable.",
-     "Remove torch.compiler.disable, or call the function outside the model."),
+     "What is called here was taken out of compiling with torch.compiler.disable.",
+     "Remove torch.compiler.disable, or call it outside the model."),
     (r"builtin operator `(?P<what>[\w.]+)`", "unsupported_builtin",
-     "torch cannot trace Python's {what}(), so the graph ends before it and another begins after it.",
+     "torch cannot trace Python's {what}().",
      "Call {what}() outside the model, and pass what comes of it in as an argument."),
-    (r"trace the builtin `(?P<what>[^`]+?)\.?`", "unsupported_function",
-     "torch cannot look into {what}(), which is built into Python or written in C.",
-     "Call it outside the model and pass what comes of it in, or make it an operator with torch.library.custom_op."),
     (r"Unsupported context manager", "context_manager",
      "torch cannot trace this `with` statement.",
      "Enter the context outside the model."),
     (r"Observed exception(?:.|\n)*?debug context: (?:raised exception )?(?P<what>[^\n]+)", "exception",
-     "While torch traced this function Python raised an exception ({what}), so all of it is left to eager.",
+     "While torch traced this function Python raised an exception ({what}).",
      "Take what raises it out of the model; here or before it, a call asks a tensor what only eager can answer."),
-    (r"capture_scalar_outputs", "item",
-     "A number is taken out of a tensor, and Python cannot go on before the device has computed it.",
+    (r"capture_scalar_outputs", "item", _NUMBER,
      "Keep it a tensor, or set torch._dynamo.config.capture_scalar_outputs = True."),
 )
-_GUARDS: tuple[tuple[str, str, str, str, str], ...] = (
-    (r"___stack\d+ got deallocated", "deallocated", "an object that lives for one call",
-     "What was compiled behind a graph break was for a Python object that the call had made, and that is gone now.",
-     "Mend the graph break above it, or on this line; then nothing has to be handed over."),
-    (r"invalidated because (?P<what>.+?) got deallocated", "deallocated", "{what} is gone",
-     "It was compiled for one Python object, {what}, which is gone now.",
-     "Keep the object from call to call, and do not make another one each time."),
-    (r"GLOBAL_STATE changed: grad_mode", "grad_mode", "the grad mode",
-     "It was compiled in one grad mode (grad, no_grad, inference_mode) and called in another.",
-     "Make all calls, the first one too, in the same context, and do not switch it inside the model."),
-    (r"GLOBAL_STATE changed: (?P<what>\w+)", "global_state", "torch's {what}",
-     "A setting of torch for the whole process, {what}, is another than when it was compiled.",
-     "Set it once, before the first call."),
-    (r"tensor '(?P<what>.+?)' rank mismatch\. expected (?P<old>\d+), actual (?P<new>\d+)", "rank",
-     "{what}: {old} dimensions → {new}",
-     "{what} has another number of dimensions, and each needs a graph of its own.",
-     "Give it the same number of dimensions each time (unsqueeze or flatten it before the call)."),
-    (r"tensor '(?P<what>.+?)' dtype mismatch\. expected (?P<old>\w+), actual (?P<new>\w+)", "dtype",
-     "{what}: {old} → {new}",
-     "{what} has another dtype, and each needs a graph of its own.",
-     "Convert it to one dtype before the call."),
-    (r"tensor '(?P<what>.+?)' size mismatch at index 0\. expected (?P<old>\d+), actual (?P<new>\d+)", "batch_size",
-     "{what}: {old} → {new} in dimension 0",
-     "{what} has another batch size, which the graph had built in.",
-     "Compile with dynamic=True, mark it with torch._dynamo.mark_dynamic({what}, 0), pad it, or warm up all sizes."),
-    (r"tensor '(?P<what>.+?)' size mismatch at index (?P<index>\d+)\. expected (?P<old>\d+), actual (?P<new>\d+)",
-     "shape", "{what}: {old} → {new} in dimension {index}",
-     "{what} has another shape, which the graph had built in.",
-     "Compile with dynamic=True, call torch._dynamo.mark_dynamic({what}, {index}), pad it, or warm up all sizes."),
-    (r"tensor '(?P<what>.+?)' (?P<how>strides?|requires_grad|dispatch key set|device\w*) mismatch", "tensor_kind",
-     "{what}: another {how}",
-     "{what} is another kind of tensor ({how}) than the one it was compiled for.",
-     "Give it tensors that are made the same way each time, and in the same context."),
-    (r"(?P<what>[\w.\[\]'\"]+)\.(?:size\(\)|shape)\[(?P<index>\d+)\]", "shape",
-     "the size of {what} in dimension {index}",
-     "A size that the graph had built in, or bounded, is another now; a size of 1 always has a graph of its own.",
-     "Pad the smallest batch to 2, compile with dynamic=True, or warm up all sizes."),
-    (r"G\[['\"](?P<what>\w+)['\"]\]", "global", "the global {what}",
-     "The global variable {what} is read in the model, its value was built in, and it has changed.",
-     "Pass it as an argument that is a tensor, or do not change it between calls."),
-    (r"___stack\d+ ==", "python_value", "a Python value",
-     "A value that Python computed at a graph break is built into the rest of the function, and it has changed.",
-     "Mend the graph break above it; then the value is part of the graph."),
-    (r"(?:len\((?:L\[['\"])?(?P<what>self[\w.\[\]'\"]*)\)|not (?P<bare>self\.[\w.]+))", "mutated_state",
-     "{what}", "The model changes {what}, a container that it keeps, and its length was built in.",
-     "Keep no list or dict that grows in the model; keep a tensor, or collect outside of it."),
-    (r"(?P<what>self\.[\w.]+) (?:==|is)", "mutated_state", "{what}",
-     "The model changes {what}, a Python value that it keeps, which was built in.",
-     "Register it as a buffer, so that it is a tensor, or keep it outside the model."),
-    (r"^(?P<what>[A-Za-z_]\w*) == (?P<old>\S+)", "python_argument", "{what}: not {old} any more",
-     "{what} is a Python number or string, which was built in, and it is another now.",
-     "Pass it as a tensor (torch.tensor({what})), or compile with dynamic=True, which keeps it symbolic."),
-)
 # fmt: on
+_LOGS = "debug|info|warning|error|critical|exception|log"
+_CALLS_NUMPY = re.compile(r"\b(?:np|numpy)\.[\w.]+\(|\.numpy\(")
 
 
-def of_break(said: str, source: str = "") -> Cause:
+def of_break(said: str, source: str = "", inside: str = "") -> Cause:
     """Return why a graph broke.
 
     Parameters
@@ -133,48 +80,77 @@ def of_break(said: str, source: str = "") -> Cause:
         torch's words.
     source
         The user's line, which can say more: a call of numpy ends in the same words as ``.item()``.
+    inside
+        The path of the innermost code that torch was tracing.
     """
-    if re.search(r"\bnp\.|\bnumpy\b", source) and re.search(r"_local_scalar_dense|numpy|item", said):
-        return Cause(
-            "numpy",
-            "A tensor goes through numpy and comes back as a number, and Python cannot go on before it is computed.",
-            "Use the function of torch of the same name, so that it stays a tensor.",
-        )
+    cause = _of_logging(said, source, inside) or _of_source(said, source) or _of_function(said)
+    if cause is not None:
+        return cause
     for pattern, name, reason, fix in _BREAKS:
         if (found := re.search(pattern, said)) is not None:
             words = found.groupdict()
             return Cause(name, reason.format(**words), fix.format(**words))
     explained = re.search(r"Explanation: (.+?)(?=\s*Hint:|\s*Developer debug|$)", said, re.DOTALL)
-    hint = re.search(
-        r"Hint: (?!Please report|This graph break is fundamental)(.+?)(?=\s*Hint:|\s*Developer debug|$)",
-        said,
-        re.DOTALL,
-    )
-    reason = _line(explained[1] if explained else said.partition("\n")[0])
-    fix = _line(hint[1]) if hint else "Write this line with operations on tensors, or move it outside the model."
-    return Cause("unsupported", reason, fix)
-
-
-def of_guard(said: str) -> Cause:
-    """Return why something was compiled again, from the guard that failed."""
-    guard = re.sub(r"^\d+(?:/\d+)*: ", "", said).partition("  #")[0].strip()  # behind it stands the line of the source
-    bare = re.sub(r"L\[['\"](\w+)['\"]\]", r"\1", guard)
-    for pattern, name, changed, reason, fix in _GUARDS:
-        if (found := re.search(pattern, bare)) is not None:
-            words = {key: value or found.groupdict().get("bare") or "" for key, value in found.groupdict().items()}
-            return Cause(name, reason.format(**words), fix.format(**words), changed.format(**words))
+    hints = re.findall(r"Hint: (.+?)(?=\s*Hint:|\s*Developer debug|$)", said, re.DOTALL)
+    hint = next((one for one in hints if not re.search(r"[Rr]eport an issue|File an issue|is fundamental", one)), None)
+    reason = line(explained[1] if explained else said.partition("\n")[0])
     return Cause(
-        "guard", f"What torch had assumed does not hold any more: {_line(guard)}.",
-        "Keep what it names the same from call to call, or make it a tensor.", _line(guard),
+        "unsupported", reason,
+        line(hint) if hint else "Write this line with operations on tensors, or move it outside the model.",
     )  # fmt: skip
 
 
-def place_of_guard(said: str) -> tuple[str, int] | None:
-    """Return the user's path and line that a guard comes from; None where torch does not say."""
-    frames = re.findall(r'File "(.+?)", line (\d+)', said)
-    return (frames[-1][0], int(frames[-1][1])) if frames else None
+def _of_logging(said: str, source: str, inside: str) -> Cause | None:
+    """Return the cause where a message is logged: torch has a setting for a logger's methods, and one for functions."""
+    if not (re.search(r"logging\.Logger|LoggingLoggerVariable", said) or inside.endswith("/logging/__init__.py")):
+        return None
+    called = re.search(rf"(\blogging)?\.({_LOGS})\(", source)
+    method = called[2] if called else "warning"
+    fix = (
+        f"Log outside the model; torch._dynamo.config.reorderable_logging_functions.add(logging.{method}) moves the "
+        "message behind the graph."
+        if called and called[1]
+        else "Log outside the model; or make the logger outside of it, and have compiled calls leave its messages out: "
+        f"torch._dynamo.config.ignore_logger_methods.add(logging.Logger.{method})."
+    )
+    return Cause("logging", "A message is logged, which is Python and no operation on tensors.", fix)
 
 
-def _line(said: str) -> str:
-    line = " ".join(said.split())
-    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]}…"
+def _of_source(said: str, source: str) -> Cause | None:
+    """Return the cause where torch's words have several, and the user's line says which it is."""
+    is_number = re.search(r"_local_scalar_dense|numpy", said) or ("item" in said and ".item(" not in source)
+    if is_number and _CALLS_NUMPY.search(source):
+        return Cause(
+            "numpy",
+            "A tensor goes through numpy and comes back as a number, and Python cannot go on before it is computed.",
+            "Use the function of torch of the same name, so that it stays a tensor.",
+        )
+    if source.startswith("assert ") and re.search(_BRANCH, said):
+        return Cause(
+            "assertion",
+            "What is asserted depends on the value of a tensor.",
+            "Assert one condition with a fixed message (no f-string), which torch can compile, or check outside the "
+            "model.",
+        )
+    return None
+
+
+def _of_function(said: str) -> Cause | None:
+    """Return the cause where torch cannot look into a function."""
+    found = re.search(r"trace the builtin `(?:<unknown module>\.)?(?P<what>[^`]+?)\.?`", said)
+    if found is None:
+        return None
+    what = found["what"]
+    fix = "Call it outside the model, and pass what comes of it in as an argument"
+    is_known = what.partition(".")[0] in sys.stdlib_module_names or "<unknown module>" in said
+    more = "" if is_known else "; if it computes on tensors, make it an operator with torch.library.custom_op"
+    return Cause(
+        "unsupported_function", f"torch cannot look into {what}(), which is built into Python or written in C.",
+        f"{fix}{more}.",
+    )  # fmt: skip
+
+
+def line(said: str) -> str:
+    """Return torch's words in one line, not too long."""
+    one = " ".join(said.split())
+    return one if len(one) <= MOST_CHARACTERS else f"{one[:MOST_CHARACTERS]}…"

@@ -102,13 +102,16 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="What save_recipe, or compare --recipe, has written.")],
+    folder: Annotated[Path, typer.Argument(help="What save_recipe, or compare --recipe, wrote. It is a program.")],
     budget: Annotated[float, typer.Option(help="Seconds for measuring the speed-up again.")] = 60.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document to stdout, all else to stderr.")
     ] = False,
 ) -> None:
-    """Check a recipe in fresh processes and measure it again; exit code 1: it does not hold, 3: that cannot be told."""
+    """Check a recipe in fresh processes and measure it again; exit code 1: it does not hold, 3: that cannot be told.
+
+    This runs the recipe's run.py and loads its model: verify only recipes of people whose programs you would run.
+    """
     from optkit import verification
     from optkit.live_table import show
 

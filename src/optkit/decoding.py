@@ -11,7 +11,7 @@ import math
 import reprlib
 import types
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from optkit import text
 from optkit.errors import OptkitError
@@ -42,7 +42,7 @@ def decode(kind: type[T], values: Mapping[str, Any]) -> T:
         If a field is missing or unknown, or is not of its type: a number that is negative or not finite, a word that
         is none of those allowed, something else in place of a text.
     """
-    readers, required = _fields(kind)
+    readers, required = _fields(cast("Any", kind))
     if not required <= values.keys() or not values.keys() <= readers.keys():
         raise OptkitError(f"A {kind.__name__} event with other fields than this version of optkit knows.")
     fields = {}
@@ -82,7 +82,7 @@ def _reader(hint: Any, least: int) -> Callable[[Any], Any]:
         return _mapping(_reader(inner[1], least))
     if hint is Any:
         return _free
-    return {str: _text, bool: _truth, int: _whole(least), float: _number(least)}[hint]  # type: ignore[no-any-return]
+    return {str: _text, bool: _truth, int: _whole(least), float: _number(least)}[hint]
 
 
 def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -1,8 +1,8 @@
 """Why is it not faster, why does it stall: graph breaks and recompiles of a model, with the user's line and a fix.
 
 No single source of torch's is to be believed: its counter misses breaks at data-dependent branches, its explanation
-runs another call than the one that is compiled, and the functions that it resumes say where, but not why. All three are
-read.
+runs another call than the one that is compiled, the functions that it resumes say where, but not why, and its log is no
+interface. All are read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from optkit.workload import workload_from
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from optkit.sightings import Finding
+    from optkit.finding import Finding
 
 PASSES = 3
 """How often the batches are called: what a model keeps from one call shows in the next, a growing list in the third."""
@@ -35,11 +35,12 @@ class Diagnosis:
     model, variant
         What was looked at.
     findings
-        Breaks, recompiles and so on, in the order in which a call meets them.
+        Breaks, recompiles and so on, in the order in which a call meets them; first, where that is so, that torch made
+        no graph at all.
     evidence
         What was counted: ``calls``, ``compiles``, ``graphs``, ``graph_breaks`` (of all sources the most),
-        ``breaks_counted``, ``breaks_explained``, ``functions_resumed``, ``recompiles``, ``skipped_functions``,
-        ``cudagraph_skips``. None where torch does not say.
+        ``breaks_logged``, ``breaks_counted``, ``breaks_explained``, ``functions_resumed``, ``recompiles``,
+        ``skipped_functions``, ``cudagraph_skips``. None where torch does not say.
     details
         What could not be looked at, in sentences.
     """
@@ -62,8 +63,8 @@ class Diagnosis:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+        """Whether torch made a graph, and nothing was found that is in its way."""
+        return not self.findings and bool(self.evidence.get("graphs"))
 
     def to_json(self) -> str:
         """Return it as one JSON document."""
@@ -119,11 +120,12 @@ def look(looking: Investigation, variant: Variant | str) -> Diagnosis:
         raise UsageError(f"{chosen} does not use torch.compile, so it has no graph breaks; give a variant of compile.")
     with looking:
         eager = looking.worker(BASELINE, until="first_call")  # a model that does not run is told here
-        explained = looking.ask(eager, "breaks", chosen)
+        settings = {name: getattr(chosen.engine, name, None) for name in ("dynamic", "fullgraph")}
+        explained = looking.ask(eager, "breaks", chosen, **settings)
         eager.end()
         called = looking.ask(looking.worker(chosen), "calls", chosen, passes=PASSES)
-    found = sightings.findings(explained, called)
+    found = sightings.findings(explained, called, dynamic=settings["dynamic"])
     result = Diagnosis(looking.workload.name, str(chosen), found, sightings.evidence(explained, called))
-    if explained["failed"]:
+    if explained["failed"] and not any(one.kind == "failed" for one in found):  # else that says what it was
         result.details.append(f"torch._dynamo.explain could not say more: {explained['failed']}.")
     return result

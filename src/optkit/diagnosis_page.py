@@ -11,9 +11,10 @@ from optkit.html_table import literal
 
 if TYPE_CHECKING:
     from optkit.diagnosis import Diagnosis
-    from optkit.sightings import Finding
+    from optkit.finding import Finding
 
 KINDS = {
+    "not_compiled": "Not compiled",
     "graph_break": "Graph break",
     "recompile": "Compiled again",
     "skipped": "Left to eager",
@@ -21,32 +22,48 @@ KINDS = {
     "cudagraphs": "CUDA graphs skipped",
     "failed": "Call failed",
 }
+BREAKING = ("graph_break", "skipped", "not_compiled")
+"""Kinds of finding that torch tells of as breaks."""
 NOTHING = "Nothing found"
+MOST_CHANGES = 8
+"""So many changes are shown; `Finding.changed` has all."""
 
 
 def headline(diagnosis: Diagnosis) -> str:
-    """Return what was found in one line."""
+    """Return what was found in one line; things that happen again and again are counted each time."""
     about = f"{diagnosis.variant} of {diagnosis.model}"
-    if diagnosis.is_clean:
-        return f"{NOTHING} in {about}."
-    counted: dict[str, int] = {}
+    if not diagnosis.findings:
+        unknown = "" if diagnosis.is_clean else ", and torch does not say whether it made a graph"
+        return f"{NOTHING} in {about}{unknown}."
+    counted: dict[str, list[int]] = {}
     for one in diagnosis.findings:
-        counted[one.kind] = counted.get(one.kind, 0) + 1
-    return f"{about}: {', '.join(f'{KINDS[kind].lower()} ({count})' for kind, count in counted.items())}."
+        counted.setdefault(one.kind, []).append(one.count)
+    return f"{about}: {', '.join(_tally(kind, counts) for kind, counts in counted.items())}."
+
+
+def _tally(kind: str, counts: list[int]) -> str:
+    """Return how often something happened, and, where that is another number, at how many places."""
+    many, places = sum(counts), len(counts)
+    causes = "" if many == places else f" for {_count(places, 'cause')}"
+    return f"{KINDS[kind].lower()} ({many}{causes})" if kind != "not_compiled" else KINDS[kind].lower()
 
 
 def evidence(diagnosis: Diagnosis) -> str:
     """Return what was counted, in one sentence."""
     told = diagnosis.evidence
     sides = {
-        "torch's counter": told["breaks_counted"],
+        "torch's log": told.get("breaks_logged"),
+        "its counter": told["breaks_counted"],
         "its explanation": told["breaks_explained"],
         "the functions it resumed": told["functions_resumed"],
     }
     breaks = ", ".join(f"{'?' if count is None else count} by {side}" for side, count in sides.items())
+    places = sum(one.kind in BREAKING for one in diagnosis.findings)
+    is_repeated = max(count or 0 for count in sides.values()) > places
+    more = " (a break is told once more in each function that leads to it)" if is_repeated else ""
     return (
         f"{told['calls']} calls made {_count(told['compiles'], 'compile')} and {_count(told['graphs'], 'graph')}; "
-        f"graph breaks: {breaks}; recompiles: {_known(told['recompiles'])}; "
+        f"graph breaks: {breaks}{more}; recompiles: {_known(told['recompiles'])}; "
         f"functions left to eager: {_known(told['skipped_functions'])}."
     )
 
@@ -55,21 +72,31 @@ def lines(diagnosis: Diagnosis) -> list[str]:
     """Return it as lines of text."""
     told = [headline(diagnosis)]
     for one in diagnosis.findings:
-        where = f" at {words(one)}" if one.place else ""
-        told += ["", f"{KINDS[one.kind]}{where}{_in_calls(one)}"]
+        told += ["", f"{KINDS[one.kind]}{_where(one)}{_in_calls(one)}"]
         told += [f"    {one.source}"] if one.source else []
-        told += [f"  {one.changed}"] if one.changed else []
+        told += [f"  {_changes(one)}"] if one.changed else []
         told += [f"  {one.reason}", f"  Fix: {one.fix}", *(f"  {also}" for also in _also(one))]
     return [*told, "", evidence(diagnosis), *diagnosis.details]
+
+
+def _where(finding: Finding) -> str:
+    return f" at {words(finding)}" if finding.place else f" in {finding.function}" if finding.function else ""
+
+
+def _changes(finding: Finding) -> str:
+    """Return what changed, of very much the first."""
+    changes = finding.changed.split("; ")
+    more = len(changes) - MOST_CHANGES
+    return "; ".join(changes if more <= 1 else [*changes[:MOST_CHANGES], f"and {more} more"])
 
 
 def html(diagnosis: Diagnosis) -> str:
     """Return it as HTML that is readable on light and dark pages."""
     parts = [f"<b>{escape(headline(diagnosis))}</b>"]
     for one in diagnosis.findings:
-        where = f" <code>{escape(words(one))}</code>" if one.place else ""
+        where = f" <code>{escape(words(one))}</code>" if one.place else escape(_where(one))
         source = f"<pre style='margin:4px 0 4px 12px'>{escape(one.source)}</pre>" if one.source else ""
-        changed = f"<div>{escape(one.changed)}</div>" if one.changed else ""
+        changed = f"<div>{escape(_changes(one))}</div>" if one.changed else ""
         said = f"<details><summary>torch's words</summary><pre>{escape(one.said)}</pre></details>" if one.said else ""
         also = "".join(f"<div style='opacity:.7'>{escape(line)}</div>" for line in _also(one))
         parts.append(

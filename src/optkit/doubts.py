@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from optkit.disturbance import NOISY_SHARE
 from optkit.errors import VariantError
 from optkit.variant import Variant
 from optkit.verdicts import DECIDING_ROUNDS, PASSING, Doubt
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
 
 NOISY_BAND = 0.05
 """Two equal workers that stray further than this from each other make the machine a noisy one."""
-NOISY_SHARE = 0.25
-"""So do other processes that use more than this share of its CPUs,"""
 NOISY_THROTTLE = 0.01
-"""and a container that is held back for more than this share of the time."""
+"""So do other processes that use more than `disturbance.NOISY_SHARE` of its CPUs, and a container that is held back for
+more than this share of the time."""
 
 
 @dataclass

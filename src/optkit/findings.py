@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optkit import installed, text
-from optkit.doubts import NOISY_SHARE
+from optkit.disturbance import NOISY_SHARE
 from optkit.environment import EXTRAS
 from optkit.installed import KINDS, Status, Told
 

@@ -98,7 +98,7 @@ def _own_s(alone: tuple[int, ...], trees: tuple[int, ...]) -> float:
         pid = int(entry.name)
         parents[pid] = int(fields[1])
         used[pid] = (int(fields[11]) + int(fields[12])) / TICKS, (int(fields[13]) + int(fields[14])) / TICKS
-    total = sum(used[pid][0] for pid in alone if pid in used)
+    total = sum(used[pid][0] for pid in alone if pid in used and not _is_below(pid, trees, parents))
     for pid, (itself, waited_for) in used.items():
         if _is_below(pid, trees, parents):
             total += itself + waited_for

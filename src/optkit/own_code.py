@@ -163,10 +163,10 @@ class _Place:
     @property
     def is_own(self) -> bool:
         paths = self.folders or () if self.file is None else (self.file,)
-        return any(_is_own_path(Path(path)) for path in paths)
+        return any(is_own_path(Path(path)) for path in paths)
 
 
-def _is_own_path(path: Path) -> bool:
+def is_own_path(path: Path) -> bool:
     """Whether a path lies outside the standard library and the installed packages.
 
     Installers can link single files of a package to a store of theirs, so the path counts as it is written.
@@ -253,7 +253,7 @@ def _reached(names: Iterable[str]) -> dict[str, _Place]:
 def _source(name: str, place: _Place) -> Path:
     """Return the file to copy, or the folder of a namespace package."""
     if place.file is None:
-        return next(path for path in map(Path, place.folders or ()) if _is_own_path(path))
+        return next(path for path in map(Path, place.folders or ()) if is_own_path(path))
     if place.file.name.endswith(COMPILED):
         raise UsageError(
             f"{name} is compiled ({place.file.name}) and cannot be copied into a recipe; install it as a package."

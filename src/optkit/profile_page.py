@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from optkit import text
+from optkit import disturbance, text
 from optkit.html_table import html_table, literal
 from optkit.marks import BASELINE_MARK, MARKS, Series
 from optkit.svg_parts import (
@@ -37,6 +37,10 @@ NAMES_SHARE = 0.45
 """Names of fused kernels are long, and say what was fused."""
 TABLE_NAME = 60
 LEAST_WIDTH, BAR, PITCH = 400.0, 13.0, 22.0
+DISTURBED = (
+    "these times are no measure of the model, and the sides are not to be compared; end what else runs here, and "
+    "profile it again"
+)
 
 
 class Part(NamedTuple):
@@ -78,7 +82,10 @@ def percent(share: float) -> str:
 
 
 def reading(profile: Profile) -> str:
-    """Return what a profile shows, in two sentences."""
+    """Return what a profile shows, in two sentences; of one that was disturbed only that."""
+    disturbed = disturbance.sentence([side.load for side in profile.sides], DISTURBED)
+    if disturbed is not None:
+        return disturbed
     spent = [
         f"{side.variant} spends {percent(side.operators[0].share)} of a call in {side.operators[0].name}"
         if side.operators

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit import profile_page
+from optkit import disturbance, profile_page
 from optkit.engines import AotInductor, OnnxRuntime, inductor_settings
 from optkit.errors import UsageError
 from optkit.investigation import Investigation
@@ -75,6 +75,8 @@ class Side:
         The rest of a call under the profiler: Python, guards, wrappers; on an accelerator the time that it waits.
     framework
         What torch names of that rest, e.g. ``TorchDynamo Cache Lookup`` (the guards): seconds by name.
+    load
+        ``others_cpus`` of ``visible_cpus``, which other processes used meanwhile; None where that is not known.
     """
 
     variant: str
@@ -84,6 +86,7 @@ class Side:
     outside_s: float
     outside_share: float
     framework: dict[str, float] = field(default_factory=dict)
+    load: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def is_parallel(self) -> bool:
@@ -107,7 +110,10 @@ class Side:
         ]
         outside_s = whole_s - spent_s
         framework = {row["name"]: row["self_s"] for row in told["rows"] if not row["is_operator"]}
-        return cls(variant, told["call_s"], told["profiled_s"], tuple(found), outside_s, outside_s / whole_s, framework)
+        return cls(
+            variant, told["call_s"], told["profiled_s"], tuple(found), outside_s, outside_s / whole_s, framework,
+            told.get("load", {}),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -163,8 +169,13 @@ class Profile:
         """
         return profile_page.svg(self, width=width, standalone=standalone)
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether other processes used so much of the machine that the sides are not to be compared."""
+        return disturbance.is_high(side.load for side in self.sides)
+
     def reading(self) -> str:
-        """Return what it shows, in two sentences."""
+        """Return what it shows, in two sentences; where the machine was busy with something else, that alone."""
         return profile_page.reading(self)
 
     def __str__(self) -> str:

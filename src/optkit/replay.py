@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from optkit import replay_advice, replay_items, replay_page, replayed
+from optkit import disturbance, replay_advice, replay_items, replay_page, replayed
 from optkit.errors import UsageError
 from optkit.investigation import INTERRUPTIONS, Investigation
 from optkit.variant import BASELINE, Variant
@@ -41,12 +41,15 @@ class Replay:
         Each call of each variant, in order; ``eager`` comes first.
     failed
         Why a variant made no calls, by its text.
+    loads
+        ``others_cpus`` of ``visible_cpus``, which other processes used during the calls of a variant, by its text.
     """
 
     model: str
     device: str
     calls: list[ReplayedCall]
     failed: dict[str, str] = field(default_factory=dict)
+    loads: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     @property
     def stopped(self) -> bool:
@@ -69,10 +72,15 @@ class Replay:
         return sum(known) if known and len(known) == len(durations) else None
 
     def compiles(self, variant: str) -> int | None:
-        """Return how many graphs torch compiled in all calls of a variant; None where it does not say."""
+        """Return how often torch compiled something in all calls of a variant; None where it does not say."""
         counts = [call.compiles for call in self.of(variant)]
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(counts) else None
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether other processes used so much of the machine that times are not to be compared."""
+        return disturbance.is_high(self.loads.values())
 
     @property
     def advice(self) -> list[str]:
@@ -95,7 +103,8 @@ class Replay:
     def to_json(self) -> str:
         """Return it as one JSON document."""
         calls = [asdict(call) | {"compiles": call.compiles, "reasons": call.reasons} for call in self.calls]
-        told = {"schema": 1, "model": self.model, "device": self.device, "calls": calls, "failed": self.failed}
+        told = {"schema": 1, "model": self.model, "device": self.device, "calls": calls, "failed": self.failed,
+                "loads": self.loads}  # fmt: skip
         totals = {variant: self.total_s(variant) for variant in self.variants}
         return json.dumps(told | {"totals_s": totals, "advice": self.advice}, indent=2)
 
@@ -192,6 +201,7 @@ def call_each(
                 replay.failed |= dict.fromkeys(list(chosen)[done:], STOPPED)
                 break
             names = answer["parameters"]
+            replay.loads[name] = answer["load"]
             is_told = variant.engine.compiles or variant.engine.name == "eager"
             replay.calls += replayed.calls(name, asked, answer, is_told=is_told)
     return replay

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 EAGER, MARK = "eager", "mark_dynamic"
 NEAR = 1.1
-"""Totals within 10 % are called about the same: each is of one run, and compiling takes longer at times."""
+"""Times within 10 % are called about the same: each is of one run, and compiling takes longer at times."""
+FEWEST_LATER = 2
+"""Of fewer calls in which nothing was compiled nothing is concluded."""
 MOST_CHARACTERS = 70
 """So many of what was asked for are named in one sentence, of longer lists the first."""
 FIRST_DIMENSION = re.compile(r"index 0\.|(?:size\(\)|shape)\[0\]")
@@ -26,7 +28,9 @@ FIRST_DIMENSION = re.compile(r"index 0\.|(?:size\(\)|shape)\[0\]")
 def advice(replay: Replay) -> list[str]:
     """Return what to do, and what it rests on, one sentence each."""
     ways = [name for name in replay.variants if name != EAGER]
-    told = [*_refused(replay), *_compiled(replay, ways), *_given_up(replay, ways), *_least(replay, ways)]
+    told = [*_refused(replay), *_compiled(replay, ways), *_given_up(replay, ways)]
+    if not replay.is_disturbed:
+        told += _least(replay, ways)
     told += [*_ones(replay, ways), *_bounds(replay, ways), *_marks(replay), *_warm_up(replay, ways)]
     return told + [f"{name} made no calls: {why}" for name, why in replay.failed.items()]
 
@@ -88,7 +92,7 @@ def _compiled(replay: Replay, ways: list[str]) -> list[str]:
     if some and later and not any(again(counts[name]) for name in some):
         said.append(
             f"Nothing was compiled again: {listed(some)} compiled in the first call only, and the {later} after it ran "
-            "on the same graphs."
+            "on what that had compiled."
         )
     elif some and later:
         parts = [_pattern(name, counts[name], replay, is_first=name == some[0]) for name in some]
@@ -97,9 +101,9 @@ def _compiled(replay: Replay, ways: list[str]) -> list[str]:
 
 
 def _pattern(name: str, calls: list[ReplayedCall], replay: Replay, *, is_first: bool) -> str:
-    total, graphs = len(replay.of(name)), replay.compiles(name) or 0
+    total, compiles = len(replay.of(name)), replay.compiles(name) or 0
     of = f" of {total} calls" if is_first else ""
-    more = f"; {graphs} graphs" if graphs != len(calls) else ""  # a graph break makes several in a call
+    more = f"; {compiles} compiles" if compiles != len(calls) else ""  # a graph break makes several in a call
     return f"{name} compiled in {len(calls)}{of} ({_shapes(calls)}{more})"
 
 
@@ -117,7 +121,6 @@ def _given_up(replay: Replay, ways: list[str]) -> list[str]:
 def _least(replay: Replay, ways: list[str]) -> list[str]:
     """Say which way took the least time over the whole sequence, and what eager took."""
     totals = sorted((total, name) for name in ways if (total := replay.total_s(name)) is not None)
-    eager = replay.total_s(EAGER)
     if not totals:
         return []
     least, best = totals[0]
@@ -131,19 +134,43 @@ def _least(replay: Replay, ways: list[str]) -> list[str]:
         told = [f"{listed(near)} took about the same for all {times} calls, {took}{_against(far)}."]
     else:
         told = [f"{best} took the least time for all {times} calls, {text.duration(least)}{_against(far)}."]
-    graphs = replay.compiles(best)
-    if alike := [name for _, name in far if graphs and replay.compiles(name) == graphs]:
+    compiles = replay.compiles(best)
+    if alike := [name for _, name in far if compiles and replay.compiles(name) == compiles]:
         told.append(
-            f"{listed(alike)} compiled as many graphs as {best} ({graphs}): in a single run, the difference in time "
+            f"{listed(alike)} compiled as often as {best} ({compiles}): in a single run, the difference in time "
             "between them says little."
         )
-    if eager is not None and eager < least:
-        told.append(
-            f"eager took {text.duration(eager)} for the same calls: compiling pays off only if many more calls follow."
-        )
-    elif eager is not None:
-        told.append(f"eager took {text.duration(eager)} for the same calls: compiling paid off within them.")
+    if (eager := replay.total_s(EAGER)) is not None:
+        told.append(f"eager took {text.duration(eager)} for the same calls{_pays_off(replay, best, least, eager)}.")
     return told
+
+
+def _pays_off(replay: Replay, best: str, least: float, eager: float) -> str:
+    """Say whether compiling pays off, as far as the calls show it; empty where nothing was compiled."""
+    if not replay.compiles(best):
+        return ""
+    if eager > least * NEAR:
+        return ": compiling paid off within them"
+    if eager * NEAR >= least:
+        return ": about the same"
+    later = {call.number: call.duration_s for call in replay.of(best) if not call.compiles and call.duration_s}
+    same = [call.duration_s for call in replay.of(EAGER) if call.number in later and call.duration_s]
+    if len(same) < FEWEST_LATER or len(same) != len(later):
+        return ""
+    return f", and a call in which {best} compiles nothing is {_later(median(later.values()), median(same))}"
+
+
+def _later(ours: float, theirs: float) -> str:
+    """Say how calls in which nothing was compiled compare with eager's of the same shapes.
+
+    Only if they are clearly shorter will compiling ever be paid for.
+    """
+    held = f"({text.duration(ours)} against {text.duration(theirs)}, medians)"
+    if ours * NEAR < theirs:
+        return f"faster {held}: compiling pays off if enough more follow"
+    if ours > theirs * NEAR:
+        return f"slower {held}: compiling never pays off here"
+    return f"not clearly faster {held}: compiling shows no gain here"
 
 
 def _against(far: list[tuple[float, str]]) -> str:
@@ -156,13 +183,13 @@ def _ones(replay: Replay, ways: list[str]) -> list[str]:
     for name in ways:
         if not ("dynamic=true" in name or name == MARK):
             continue  # elsewhere sizes other than 1 have graphs of their own as well
-        calls = [call for call in again(replay.of(name)) if any(graph.of_one for graph in call.graphs or ())]
+        calls = [call for call in again(replay.of(name)) if any(one.of_one for one in call.compilations or ())]
         if calls:
             seen[name] = calls
     if not seen:
         return []
     calls = next(iter(seen.values()))
-    guards = [graph.guard for call in calls for graph in call.graphs or () if graph.of_one]
+    guards = [one.guard for call in calls for one in call.compilations or () if one.of_one]
     what = "the batch of 1" if any(FIRST_DIMENSION.search(guard) for guard in guards) else "the size of 1"
     durations = [call.duration_s for call in calls if call.duration_s is not None]
     cost = f", which took {text.duration(sum(durations))}" if durations else ""
@@ -175,9 +202,9 @@ def _bounds(replay: Replay, ways: list[str]) -> list[str]:
     seen: dict[str, list[tuple[str, ReplayedCall]]] = {}
     for name in ways:
         for call in again(replay.of(name)):
-            for graph in call.graphs or ():
-                if "<=" in graph.guard and not graph.of_one:
-                    seen.setdefault(graph.guard, []).append((name, call))
+            for one in call.compilations or ():
+                if "<=" in one.guard and not one.of_one:
+                    seen.setdefault(one.guard, []).append((name, call))
     return [
         f"{listed(list(dict.fromkeys(name for name, _ in found)))} compiled again for "
         f"{_shapes(call for _, call in found)}, as the graph before holds for {guard} only."
@@ -200,10 +227,10 @@ def _marks(replay: Replay) -> list[str]:
             f"into the model ({violated[0].error}); take the constant out of the model, or leave the mark out."
         )
     for call in again(calls):
-        rests = [graph for graph in call.graphs or () if graph.resumed_at is not None and not graph.of_one]
-        if rests and all(graph.resumed_at is not None for graph in call.graphs or ()):
+        rests = [one for one in call.compilations or () if one.resumed_at is not None and not one.of_one]
+        if rests and all(one.resumed_at is not None for one in call.compilations or ()):
             told.append(
-                f"mark_dynamic compiled {listed([graph.name for graph in rests])} again in call {call.number} "
+                f"mark_dynamic compiled {listed([one.name for one in rests])} again in call {call.number} "
                 f"({call.asked}): a mark ends at a graph break, so mend the break."
             )
             break

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optkit import signatures
 from optkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def check_names(items: list[Item], workload: Workload) -> None:
         return
     args, kwargs = workload.batches[0]
     inputs = {str(number): value for number, value in enumerate(args)} | kwargs
-    parameters = _parameters(workload)
+    parameters = signatures.positional(getattr(workload.model, workload.call)) if workload.is_module else None
     known = inputs | dict(zip(parameters or (), args, strict=False))
     for item in items:
         for name in filter(None, item.get("shapes", ())):
@@ -101,16 +101,6 @@ def check_names(items: list[Item], workload: Workload) -> None:
             if not hasattr(known.get(name), "dtype"):
                 names = ", ".join(key for key, value in inputs.items() if hasattr(value, "dtype"))
                 raise UsageError(f"There is no tensor {name!r} among the inputs; name one of these: {names or 'none'}.")
-
-
-def _parameters(workload: Workload) -> list[str] | None:
-    """Return the names of the model's parameters; None where only a worker knows them."""
-    if not workload.is_module:
-        return None
-    try:
-        return list(inspect.signature(getattr(workload.model, workload.call)).parameters)
-    except (TypeError, ValueError):
-        return None
 
 
 def words(item: Item) -> str:

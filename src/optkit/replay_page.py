@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from optkit import replay_advice, text
+from optkit import disturbance, replay_advice, text
 from optkit.html_table import html_table, literal
 from optkit.marks import Series
 from optkit.svg_parts import (
@@ -144,7 +144,7 @@ def _cell(call: ReplayedCall, x: float, y: float, width: float) -> str:
 
 def _compiled_words(replay: Replay, sign: str) -> str:
     most = max((call.compiles or 0 for call in replay.calls), default=0)
-    return "torch compiled" if most <= 1 else f"torch compiled ({sign}{most}: {most} graphs)"
+    return "torch compiled" if most <= 1 else f"torch compiled ({sign}{most}: {most} times)"
 
 
 def _kind(call: ReplayedCall) -> Series | None:
@@ -174,20 +174,29 @@ def _whys(call: ReplayedCall) -> list[str]:
 def html(replay: Replay) -> str:
     """Return the advice, the picture, the table and the reasons."""
     advice = "".join(f"<li>{escape(one)}</li>" for one in replay.advice)
-    about = f"<p><b>{escape(_headline(replay))}</b></p><ul style='margin:4px 0 12px;max-width:60em'>{advice}</ul>"
+    disturbed = _disturbed(replay)
+    note = f"<p>{escape(disturbed)}</p>" if disturbed else ""
+    about = f"<p><b>{escape(_headline(replay))}</b></p>{note}<ul style='margin:4px 0 12px;max-width:60em'>{advice}</ul>"
     whys = [
         (f"call {call.number} ({call.asked})".replace(" ", NO_BREAK), call.variant, "; ".join(said))
         for call in sorted(replay.calls, key=lambda call: call.number)
         if (said := _whys(call))
     ]
     reasons = f"<details><summary>Why, call by call</summary>{html_table((), whys)}</details>" if whys else ""
-    head = ("", "in all", "compiled in calls", "graphs", "other calls (median)")
+    head = ("", "in all", "compiled in calls", "compiles", "other calls (median)")
     picture = f"<div style='margin-bottom:12px'>{svg(replay, width=WIDTH, standalone=False)}</div>"
     return literal(f"{about}{picture}{html_table(head, _rows(replay))}{reasons}")
 
 
 def _asked_for(replay: Replay) -> str:
     return "batch size" if all(call.asked.isdigit() for call in replay.calls) else "shape"
+
+
+def _disturbed(replay: Replay) -> str | None:
+    return disturbance.sentence(
+        replay.loads.values(),
+        "times are too long, and not all alike; which calls compiled is not touched by that",
+    )
 
 
 def _headline(replay: Replay) -> str:
@@ -220,7 +229,7 @@ def words(replay: Replay) -> str:
     columns = [column([_asked_for(replay)], replay.variants)]
     columns += [column(_inputs(calls[0].asked), map(_written, calls)) for calls in zip(*rows, strict=True)]
     columns.append(column(["in all"], (text.duration(replay.total_s(name)) for name in replay.variants)))
-    lines = [_headline(replay)]
+    lines = [_headline(replay), *filter(None, [_disturbed(replay)])]
     while len(columns) > 1:
         count = _fitting(columns)
         lines += ["", *_aligned(columns[:count])]

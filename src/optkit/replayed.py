@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from optkit import causes
+from optkit import causes, compile_record, guards, signatures
 
-WRAPPER = "torch/_dynamo/external_utils.py"
-"""torch compiles a module of its own (nn.Sequential, say) through a function here that means nothing to a user."""
 GAVE_UP = "torch had compiled it so often that it gave up"
 MOST_CHARACTERS = 200
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Graph:
-    """One graph that torch compiled.
+class Compilation:
+    """One time that torch compiled a function, or the rest of one behind a graph break.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Graph:
     reason
         Why, in plain words.
     guard
-        torch's words for the guard that failed; empty for the first graph of a function.
+        torch's words for the guard that failed; empty for the first time.
     of_one
-        Whether it is there because a size of 1 shares its graph with no other, or because the graph before is one.
+        Whether it is there because a size of 1 shares its graph with no other, or because the one before is for a 1.
     """
 
     function: str
@@ -62,7 +62,7 @@ class ReplayedCall:
         The shape of each tensor that went in, by the name of its parameter.
     duration_s
         How long the call took, compiling included; None where it raised.
-    graphs
+    compilations
         What torch compiled in it; None where that is not told.
     left_to_eager
         Why torch compiled something not, and ran it as eager does; one sentence each.
@@ -77,20 +77,23 @@ class ReplayedCall:
     asked: str
     shapes: dict[str, Shape]
     duration_s: float | None
-    graphs: tuple[Graph, ...] | None = ()
+    compilations: tuple[Compilation, ...] | None = ()
     left_to_eager: tuple[str, ...] = ()
     unmarked: tuple[str, ...] = ()
     error: str | None = None
 
     @property
     def compiles(self) -> int | None:
-        """How many graphs torch compiled in this call; those that it gave up are not counted."""
-        return None if self.graphs is None else len(self.graphs)
+        """How often torch compiled something in this call; what it gave up is not counted.
+
+        A compile need not make a graph: behind the last break of a function there can be no operation left.
+        """
+        return None if self.compilations is None else len(self.compilations)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why each of them was compiled."""
-        return tuple(map(str, self.graphs or ()))
+        return tuple(map(str, self.compilations or ()))
 
     @property
     def shape(self) -> Shape | dict[str, Shape]:
@@ -120,7 +123,7 @@ def calls(variant: str, asked: list[str], answer: dict[str, Any], *, is_told: bo
 def _call(
     variant: str, number: int, asked: str, one: dict[str, Any], parameters: list[str], *, told: bool
 ) -> ReplayedCall:
-    shapes = {called(key, parameters): tuple(shape) for key, shape, _ in one["inputs"] if shape is not None}
+    shapes = {signatures.called(key, parameters): tuple(shape) for key, shape, _ in one["inputs"] if shape is not None}
     made = [record for record in one["compiles"] if not record["failed"]]
     return ReplayedCall(
         variant,
@@ -128,29 +131,22 @@ def _call(
         asked,
         shapes,
         None if one["error"] else one["duration_ns"] / 1e9,
-        tuple(_graph(record, parameters, shapes) for record in made) if told else None,
+        tuple(_compilation(record, parameters, shapes) for record in made) if told else None,
         tuple(_given_up(record) for record in one["compiles"] if record["failed"] and not one["error"]),
-        tuple(called(key, parameters) for key in one.get("unmarked", ())),
+        tuple(signatures.called(key, parameters) for key in one.get("unmarked", ())),
         one["error"],
     )
 
 
-def called(key: str, parameters: list[str]) -> str:
-    """Return the parameter's name of an input that is known by its position."""
-    return parameters[int(key)] if key.isdigit() and int(key) < len(parameters) else key
-
-
-def _graph(record: dict[str, Any], parameters: list[str], shapes: dict[str, Shape]) -> Graph:
-    function = "the model" if record["path"].endswith(WRAPPER) else record["function"]
-    named = re.sub(r"args\[(\d+)\]", lambda found: called(found[1], parameters), record["reason"])
-    guard = re.sub(r"^\d+(?:/\d+)*: ", "", re.sub(r"kwargs\['(\w+)'\]", r"\1", named)).partition("  #")[0].strip()
-    reason, of_one = _why(guard, shapes) if guard else ("its first graph", False)
-    return Graph(function, record["resumed_at"], reason, _short(guard), of_one)
+def _compilation(record: dict[str, Any], parameters: list[str], shapes: dict[str, Shape]) -> Compilation:
+    guard = compile_record.guard(record, parameters)
+    reason, of_one = _why(guard, shapes) if guard else ("its first compile", False)
+    return Compilation(compile_record.function(record), record["resumed_at"], reason, _short(guard), of_one)
 
 
 def _why(guard: str, shapes: dict[str, Shape]) -> tuple[str, bool]:
     """Return why a guard failed, and whether a size of 1 is behind it."""
-    cause = causes.of_guard(guard)
+    cause = guards.of_guard(guard)
     size = re.fullmatch(r"the size of (.+) in dimension (\d+)", cause.changed)
     if size is None:
         return cause.changed or cause.reason, "expected 1, actual" in guard
@@ -163,10 +159,13 @@ def _why(guard: str, shapes: dict[str, Shape]) -> tuple[str, bool]:
 
 
 def _given_up(record: dict[str, Any]) -> str:
-    said = f"{record['failed']} {record['fail_reason']}"
-    if "limit" in said.lower():
+    """Return why torch left a function to eager, with its line."""
+    if compile_record.is_limit(record):
         return GAVE_UP
-    return _short(record["fail_reason"] or record["failed"])
+    path, line = record.get("fail_path") or record["path"], record.get("fail_line")
+    source = linecache.getline(path, line).strip() if line else ""
+    why = causes.of_break(record["fail_reason"] or record["failed"], source).reason
+    return f"{Path(path).name}:{line}: {why}" if line and not compile_record.is_wrapper(path) else why
 
 
 def _short(words: str) -> str:

@@ -1,215 +1,180 @@
-"""What torch told of a model from several sides, put together: one finding a place, with those who saw it. Pure."""
+"""What torch told of a model from several sides, put together: one finding a place, with those who saw it. Pure.
+
+torch's log of graph breaks is the first of them: it has every break of the calls themselves, with the lines that lead
+there. The others tell less, and are asked whether they agree; where a version of torch has no such log, they are all
+there is.
+"""
 
 from __future__ import annotations
 
-import linecache
 import re
-import sysconfig
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from optkit import causes
+from optkit import compile_record
 from optkit.causes import Cause
+from optkit.finding import COUNTER, EXPLAIN, LOG, RECORD, RESUMED, Finding, Frame, is_own, joined, placed, together
+from optkit.recompiled import recompiles
 
-COUNTER, EXPLAIN, RESUMED, RECORD = "counter", "explain", "resumed function", "record"
-INSTALLED = ("site-packages", "dist-packages")
-Frame = tuple[str, int, str]
-"""Path, line and function."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECURRING = re.compile(r"\s+")
+BREAKING = ("Unsupported", "UserError")
+"""Kinds of failure that are a graph break, unless torch may break no graph."""
+COMPARED = 120
+"""So many characters of torch's words are compared: its sources end them differently."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that keeps a model from running as one graph, or from being compiled once.
+def findings(explained: dict[str, Any], called: dict[str, Any], *, dynamic: bool | None = None) -> list[Finding]:
+    """Put together what `optkit.worker.breaks` and `optkit.worker.calls` told.
 
-    Attributes
+    Parameters
     ----------
-    kind
-        ``graph_break``, ``recompile``, ``skipped`` (a function that is left to eager), ``limit`` (torch compiles it no
-        more), ``cudagraphs`` (skipped), or ``failed`` (a call that raised).
-    cause
-        A short name; see `optkit.causes.Cause`.
-    path, line, function, source
-        The user's line; empty and 0 where it has none.
-    reason, fix, changed
-        Sentences; see `optkit.causes.Cause`.
-    said
-        torch's own words.
-    seen_by
-        Which of torch's sources told of it.
-    callers
-        Places from which it is reached, each ``path:line``: their functions were broken there as well.
-    count
-        How often, where that is told.
-    calls
-        Numbers of the calls in which it happened, from 1.
+    explained, called
+        Their answers.
+    dynamic
+        That setting of torch.compile.
     """
-
-    kind: str
-    cause: str
-    reason: str
-    fix: str
-    path: str = ""
-    line: int = 0
-    function: str = ""
-    source: str = ""
-    changed: str = ""
-    said: str = ""
-    seen_by: tuple[str, ...] = ()
-    callers: tuple[str, ...] = ()
-    count: int = 1
-    calls: tuple[int, ...] = ()
-
-    @property
-    def place(self) -> str:
-        """``path:line``; empty where it has none."""
-        return f"{self.path}:{self.line}" if self.path else ""
-
-
-def findings(explained: dict[str, Any], called: dict[str, Any]) -> list[Finding]:
-    """Put together what `optkit.worker.breaks` and `optkit.worker.calls` told."""
-    found = _breaks(explained, called) + _skipped(called) + _recompiles(explained, called) + _others(called)
-    return sorted(found, key=lambda one: min(one.calls, default=0))
+    breaks, skipped = _merged(_breaks(explained, called), _skipped(called))
+    again = recompiles(called, explained["parameters"], dynamic=dynamic)
+    told = {number for one in skipped if one.kind == "failed" for number in one.calls}
+    found = sorted([*breaks, *skipped, *again, *_others(called, told)], key=lambda one: min(one.calls, default=0))
+    return _with_nothing_compiled(found, explained, called)
 
 
 def evidence(explained: dict[str, Any], called: dict[str, Any]) -> dict[str, int | None]:
     """Return what was counted; see `optkit.diagnosis.Diagnosis`."""
-    facts = called["facts"] or {}
-    records = _records(called)
+    facts, records = called["facts"] or {}, list(_records(called))
     counted = None if called["breaks"] is None else sum(called["breaks"].values())
-    resumed = {(one["path"], one["resumed_at"]) for _, one in records if one["resumed_at"] is not None}
-    sides = [counted, len(explained["breaks"]), len(resumed)]
+    logged = len(list(_logged(called))) if called.get("logged") else None
+    resumed = len(_resumed(called))
+    sides = [counted, resumed, len(explained["breaks"]) if logged is None else logged]
     return {
         "calls": len(called["calls"]),
         "compiles": len(records),
         "graphs": facts.get("graphs"),
         "graph_breaks": max(side for side in sides if side is not None),
+        "breaks_logged": logged,
         "breaks_counted": counted,
         "breaks_explained": len(explained["breaks"]),
-        "functions_resumed": len(resumed),
+        "functions_resumed": resumed,
         "recompiles": facts.get("recompiles"),
-        "skipped_functions": sum(bool(one["failed"]) for _, one in records),
+        "skipped_functions": sum(
+            bool(one["failed"]) for call in called["calls"] if not call["error"] for one in call["compiles"]
+        ),
         "cudagraph_skips": facts.get("cudagraph_skips"),
     }
 
 
-def _records(called: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+def _records(called: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Return the record of each compile with the number of the call that it was made in."""
-    return [(number, one) for number, call in enumerate(called["calls"], 1) for one in call["compiles"]]
+    return ((number, one) for number, call in enumerate(called["calls"], 1) for one in call["compiles"])
+
+
+def _logged(called: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (one for call in called["calls"] for one in call.get("breaks", ()))
+
+
+def _resumed(called: dict[str, Any]) -> list[Frame]:
+    """Return where functions were resumed: behind a graph break in them, or in what they call."""
+    told = [(one["path"], one["resumed_at"], one["function"]) for _, one in _records(called)]
+    return list(dict.fromkeys(at for at in told if at[1] is not None))
 
 
 def _breaks(explained: dict[str, Any], called: dict[str, Any]) -> list[Finding]:
-    records = _records(called)
-    resumed = [(one["path"], one["resumed_at"], one["function"]) for _, one in records if one["resumed_at"] is not None]
-    counted = dict(called["breaks"] or {})
-    found = []
-    for one in explained["breaks"]:
+    """Return the graph breaks: those in the log; without one, those explained, and lines where functions resume."""
+    logged = [(LOG, one) for one in _logged(called)]
+    told = [(EXPLAIN, one) for one in explained["breaks"]]
+    heads = {_head(message) for message in called["breaks"] or ()}
+    resumed = _resumed(called)
+    places = {_own_lines(one)[-1:] for _, one in logged}
+    found, lines = [], set()
+    for side, one in [*logged, *told]:
+        if side == EXPLAIN and called.get("logged") and _own_lines(one)[-1:] not in places:
+            continue  # it explains a call of its own, and those that were asked about broke nowhere there
+        passed = {(str(path), int(line)) for path, line, _ in one["stack"]}
+        lines |= passed
+        seen = [
+            side,
+            *[RESUMED] * any(at[:2] in passed for at in resumed),
+            *[COUNTER] * (_head(one["reason"]) in heads),
+        ]
         frames = [(str(path), int(line), str(name)) for path, line, name in one["stack"]]
-        seen = [EXPLAIN]
-        if any((path, line) == frame[:2] for path, line, _ in resumed for frame in frames):
-            seen.append(RESUMED)
-            resumed = [at for at in resumed if at[:2] not in {frame[:2] for frame in frames}]
-        if (message := _counted(one["reason"], counted)) is not None:
-            seen.append(COUNTER)
-            counted[message] -= 1
-        found.append(_at(own_frame(frames), "graph_break", one["reason"], tuple(seen)))
-    unexplained = [at for at in dict.fromkeys(resumed) if is_own(at[0])]
-    again = {message for message, count in counted.items() if count > 0}
-    if again & {_counted(one.said, counted) for one in found}:
-        # It is counted once more in each function that leads there.
-        found[0] = replace(found[0], callers=tuple(f"{path}:{line}" for path, line, _ in unexplained))
-        unexplained = []
-    for at in unexplained:
-        said = _said_in(at, records, counted)
-        found.append(_at(at, "graph_break", said, (RESUMED, COUNTER) if said else (RESUMED,)))
+        found.append(placed(frames, "graph_break", one["reason"], tuple(seen)))
+    found += [placed([at], "graph_break", "", (RESUMED,)) for at in resumed if at[:2] not in lines and is_own(at[0])]
     if not found:
-        found = [_at(None, "graph_break", said, (COUNTER,)) for said in counted]
-    return _once(found)
+        found = [placed([], "graph_break", said, (COUNTER,)) for said in called["breaks"] or ()]
+    return [replace(one, count=1) for one in together(found)]
 
 
-def _said_in(at: Frame, records: list[tuple[int, dict[str, Any]]], counted: dict[str, int]) -> str:
-    """Return what torch said of a break in this function that nothing explains yet; empty where it said nothing."""
-    path, _, function = at
-    told = [said for _, one in records if (one["path"], one["function"]) == (path, function) for said in one["breaks"]]
-    for said in told:
-        message = _counted(said, counted)
-        if message is not None and counted[message] > 0:
-            counted[message] -= 1
-            return str(said)
-    return ""
+def _own_lines(told: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return the user's lines that lead to a break."""
+    return tuple((str(path), int(line)) for path, line, _ in told["stack"] if is_own(str(path)))
 
 
-def _counted(said: str, counted: dict[str, int]) -> str | None:
-    """Return the counter's message of a break: its first lines are those of the explanation."""
-    begin = " ".join(said.split())[:120]
-    return next((message for message in counted if " ".join(message.split())[:120] == begin), None)
+def _head(said: str) -> str:
+    return RECURRING.sub(" ", said.strip())[:COMPARED]
 
 
 def _skipped(called: dict[str, Any]) -> list[Finding]:
-    """Return the functions at which torch gave up, and left to eager."""
+    """Return the functions at which torch gave up: it left them to eager, or, where it may not, the call raised."""
     found = []
+    records = [one for _, one in _records(called)]
     for number, one in _records(called):
         if not one["failed"]:
             continue
-        is_limit = "limit" in f"{one['failed']} {one['fail_reason']}".lower()
-        at = (one["fail_path"] or one["path"], one["fail_line"] or one["line"] or 0, one["function"])
-        finding = _at(at, "limit" if is_limit else "skipped", one["fail_reason"], (RECORD,))
-        if is_limit:
-            finding = replace(
-                finding, cause="recompile_limit",
-                reason="It was compiled so often that torch gave up, and runs it without compiling from there on.",
-                fix="Mend the recompiles of this function first.",
-            )  # fmt: skip
+        if compile_record.is_limit(one):
+            first = compile_record.compiled_before(one, records)
+            at: Frame = (first["path"], first["line"] or 0, compile_record.function(first))
+            finding = placed([at], "limit", one["fail_reason"], (RECORD,), _LIMIT)
+        else:
+            at = (one["fail_path"] or one["path"], one["fail_line"] or one["line"] or 0, one["function"])
+            finding = _left_to_eager(placed([at], "skipped", one["fail_reason"], (RECORD,)))
+            if called["calls"][number - 1]["error"]:
+                if one["failed"] not in BREAKING:
+                    continue  # it is the call's own error, which says more
+                finding = _refused(placed([at], "failed", one["fail_reason"], (RECORD,)))
         found.append(replace(finding, calls=(number,)))
-    return _once(found)
+    return together(found)
 
 
-def _recompiles(explained: dict[str, Any], called: dict[str, Any]) -> list[Finding]:
-    """Return what was compiled again: each guard that failed, tied to the input or the line that it is about."""
-    found = []
-    for number, one in _records(called):
-        if not one["reason"] or one["failed"]:
+def _left_to_eager(finding: Finding) -> Finding:
+    name = f"{finding.function}()" if finding.function else "this function"
+    return replace(
+        finding,
+        reason=f"{finding.reason} torch could not break the graph here (in a loop or a try block it cannot), so all of "
+        f"{name} is left to eager.",
+    )
+
+
+def _refused(finding: Finding) -> Finding:
+    return replace(finding, reason=f"The call raised where torch would have to break the graph. {finding.reason}")
+
+
+_LIMIT = Cause(
+    "recompile_limit",
+    "It was compiled so often that torch gave up, and runs it without compiling from there on.",
+    "Mend the recompiles of this function first.",
+)
+
+
+def _merged(breaks: list[Finding], skipped: list[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Leave out breaks at which a whole function was left to eager: what they tell more is told there."""
+    known = {(one.cause, one.place): one for one in skipped if one.kind == "skipped" and one.place}
+    rest = []
+    for one in breaks:
+        key = (one.cause, one.place)
+        if key not in known:
+            rest.append(one)
             continue
-        cause = causes.of_guard(one["reason"])
-        function = (one["path"], one["line"] or 0, one["function"])
-        at = causes.place_of_guard(one["reason"])
-        where = function if at is None or not is_own(at[0]) else (*at, one["function"])
-        if cause.name == "grad_mode":
-            where = _switch_of_grad(function) or where
-        if cause.name in ("python_argument", "shape"):
-            cause = _as_it_is_now(cause, explained["parameters"], called["calls"][number - 1])
-        found.append(replace(_at(where, "recompile", one["reason"], (RECORD,), cause), calls=(number,)))
-    return _once(found)
+        seen, callers = joined(one.seen_by, known[key].seen_by), joined(known[key].callers, one.callers)
+        known[key] = replace(known[key], seen_by=seen, callers=callers)
+    return rest, [known.get((one.cause, one.place), one) if one.kind == "skipped" else one for one in skipped]
 
 
-def _as_it_is_now(cause: Cause, parameters: list[str], call: dict[str, Any]) -> Cause:
-    """Say what an argument, or a size of it, is now, where the call tells."""
-    argument = re.match(r"(\w+): not (.+) any more", cause.changed)
-    size = re.match(r"the size of (\w+) in dimension (\d+)$", cause.changed)
-    for key, shape, value in call["inputs"]:
-        known = parameters[int(key)] if key.isdigit() and int(key) < len(parameters) else key
-        if argument is not None and known == argument[1] and shape is None:
-            return replace(cause, changed=f"{known}: {argument[2]} → {value}")
-        if size is not None and known == size[1] and shape is not None and int(size[2]) < len(shape):
-            return replace(cause, changed=f"{cause.changed}, which is {shape[int(size[2])]} now")
-    return cause
-
-
-def _switch_of_grad(function: Frame) -> Frame | None:
-    """Return the line of a function that switches the grad mode; None where there is none, or its source is gone."""
-    path, first, name = function
-    lines = [linecache.getline(path, number) for number in range(first, first + 200)]
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    for number, line in enumerate(lines[1:], first + 1):
-        if line.strip() and len(line) - len(line.lstrip()) <= indent:
-            return None
-        if re.search(r"set_grad_enabled|no_grad|enable_grad|inference_mode", line):
-            return path, number, name
-    return None
-
-
-def _others(called: dict[str, Any]) -> list[Finding]:
-    """Return what has no line: CUDA graphs that were skipped, calls that raised."""
+def _others(called: dict[str, Any], told: set[int]) -> list[Finding]:
+    """Return what has no line: CUDA graphs that were skipped, calls that raised unless they are told already."""
     facts, found = called["facts"] or {}, []
     if facts.get("cudagraph_skips"):
         found.append(
@@ -221,7 +186,7 @@ def _others(called: dict[str, Any]) -> list[Finding]:
         )  # fmt: skip
     raised: dict[str, list[int]] = {}
     for number, call in enumerate(called["calls"], 1):
-        if call["error"]:
+        if call["error"] and number not in told:
             raised.setdefault(call["error"], []).append(number)
     for error, numbers in raised.items():
         found.append(
@@ -234,45 +199,53 @@ def _others(called: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def _at(at: Frame | None, kind: str, said: str, seen_by: tuple[str, ...], cause: Cause | None = None) -> Finding:
-    path, line, function = at or ("", 0, "")
-    source = linecache.getline(path, line).strip() if path else ""
-    if cause is None:
-        cause = causes.of_break(said, source) if said else _UNEXPLAINED
-    return Finding(
-        kind, cause.name, cause.reason, cause.fix, path=path, line=line, function=function, source=source,
-        changed=cause.changed, said=said, seen_by=seen_by,
-    )  # fmt: skip
+def _with_nothing_compiled(found: list[Finding], explained: dict[str, Any], called: dict[str, Any]) -> list[Finding]:
+    """Say first that torch made no graph at all, where every call came through all the same, and why if that is known.
+
+    A break of the model as a whole is no graph break then: there is no graph to break.
+    """
+    if (called["facts"] or {}).get("graphs") != 0 or any(call["error"] for call in called["calls"]):
+        return found
+    rest = [one for one in found if one.kind != "graph_break" or one.place]
+    whole = next((one for one in found if one.kind == "graph_break" and not one.place), None)
+    if explained.get("scripted"):
+        cause = _SCRIPTED
+    elif not any(call["compiles"] for call in called["calls"]):
+        cause = _UNTOUCHED
+    elif whole is not None:
+        cause = _DISABLED if whole.cause == "disabled" else Cause(whole.cause, whole.reason, whole.fix)
+    elif any(one.kind == "skipped" for one in found):
+        cause = _LEFT
+    else:
+        cause = _BROKEN if rest else _NO_OPERATION
+    seen = (RECORD,) if whole is None else whole.seen_by
+    said = "" if whole is None else whole.said
+    first = Finding("not_compiled", cause.name, cause.reason, cause.fix, seen_by=seen, said=said)
+    return [first, *rest]
 
 
-_UNEXPLAINED = Cause(
-    "unexplained",
-    "The rest of the function was compiled as a function of its own from here on, and torch does not say why.",
-    "Look at what this line calls that is not an operation on tensors.",
+_SCRIPTED = Cause(
+    "torchscript",
+    "The model is a TorchScript module (traced or scripted), and torch.compile makes no graph of one and says nothing.",
+    "Compile the original module, not what torch.jit made of it.",
 )
-
-
-def _once(found: list[Finding]) -> list[Finding]:
-    """Put findings of the same kind and cause at the same place together."""
-    together: dict[tuple[str, ...], Finding] = {}
-    for one in found:
-        key = (one.kind, one.cause, one.place, one.said if not one.place else "")
-        known = together.get(key)
-        if known is None:
-            together[key] = one
-            continue
-        seen, calls = dict.fromkeys((*known.seen_by, *one.seen_by)), dict.fromkeys((*known.calls, *one.calls))
-        together[key] = replace(known, seen_by=tuple(seen), calls=tuple(calls), count=known.count + one.count)
-    return list(together.values())
-
-
-def own_frame(frames: list[Frame]) -> Frame | None:
-    """Return the innermost frame of the user's own code; the innermost of all where none is."""
-    return next((frame for frame in reversed(frames) if is_own(frame[0])), frames[-1] if frames else None)
-
-
-def is_own(path: str) -> bool:
-    """Whether a file is the user's: neither of an installed package nor of the standard library."""
-    parts = Path(path).parts
-    library = sysconfig.get_path("stdlib")
-    return not any(name in parts for name in INSTALLED) and not path.startswith((library, "<frozen"))
+_DISABLED = Cause(
+    "disabled", "The model was taken out of compiling with torch.compiler.disable.",
+    "Remove torch.compiler.disable from it.",
+)  # fmt: skip
+_UNTOUCHED = Cause(
+    "not_tried", "torch.compile did not try to compile anything, and does not say why.",
+    "torch.compile takes modules and functions that are written in Python; see whether this is one.",
+)  # fmt: skip
+_LEFT = Cause(
+    "left_to_eager", "No part of the model is compiled: what torch looked at, it left to eager.",
+    "Mend what is named below; then there is something to compile.",
+)  # fmt: skip
+_BROKEN = Cause(
+    "broken", "Between the graph breaks no operation on tensors is left, so there was nothing to make a graph of.",
+    "Mend the graph breaks that are named below.",
+)  # fmt: skip
+_NO_OPERATION = Cause(
+    "no_operation", "torch found no operation on tensors in it, so there was nothing to make a graph of.",
+    "Leave torch.compile out for this model.",
+)  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from optkit import text
 from optkit.cost import STARTUP_SPREAD
+from optkit.replay_advice import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,18 +27,19 @@ Ways = dict[str, "FreshStart"]
 
 
 def of(rows: Sequence[FreshStart]) -> list[str]:
-    """Return what follows from the rows; those whose outputs differ from eager's are advised against only."""
+    """Return what follows from the rows, the most important first; what several variants have in common is said once.
+
+    Those whose outputs differ from eager's are advised against only.
+    """
     usable = [row for row in rows if row.is_usable]
+    variants: dict[str, Ways] = {}
+    for row in usable:
+        variants.setdefault(row.variant, {})[row.way] = row
+    each = list(variants.values())
     told = [_soonest(usable)]
-    for variant in dict.fromkeys(row.variant for row in usable):
-        ways = {row.way: row for row in usable if row.variant == variant}
-        told += [_disk(ways), _header(ways), _portable(ways), _probe(ways.get(COLD)), _probe(ways.get(FILE))]
-        told.append(_no_torch(ways))
-    told += [
-        f"{_named(row)} gives other outputs than eager, so do not start this way."
-        for row in rows
-        if row.agreement == "different"
-    ]
+    told += [f"{_named(row)} gives other outputs than eager, so do not start this way."
+             for row in rows if row.agreement == "different"]  # fmt: skip
+    told += [_disk(each), _header(each), *_portable(each), _probe(each), _no_torch(each)]
     return [one for one in told if one is not None]
 
 
@@ -52,63 +54,83 @@ def _soonest(rows: Sequence[FreshStart]) -> str | None:
     )
 
 
-def _disk(ways: Ways) -> str | None:
-    cold, warm = ways.get(COLD), ways.get(WARM)
-    if cold is None or warm is None or not _is_clearly_less(warm, cold):
+def _disk(each: Sequence[Ways]) -> str | None:
+    pairs = [(ways[COLD], ways[WARM]) for ways in each if COLD in ways and WARM in ways]
+    saved = [
+        f"{_s(warm)} with {warm.variant} ({_s(cold)} cold)" for cold, warm in pairs if _is_clearly_less(warm, cold)
+    ]
+    if not saved:
         return None
     return (
-        f"{warm.variant}: first result after {_s(warm)} from a warm disk cache, after {_s(cold)} cold: ship the cache "
-        "directory (save_recipe does)."
+        f"With a warm disk cache the first result comes after {listed(saved)}: ship the cache directory (save_recipe "
+        "does)."
     )
 
 
-def _header(ways: Ways) -> str | None:
+def _header(each: Sequence[Ways]) -> str | None:
     """Say what a copy of the cache directory lacks."""
-    warm, both = ways.get(WARM), ways.get(WARM_HEADER)
-    if warm is None or both is None or not _is_clearly_less(both, warm):
+    pairs = [(ways[WARM], ways[WARM_HEADER]) for ways in each if WARM in ways and WARM_HEADER in ways]
+    told = []
+    for warm, both in pairs:
+        if _is_clearly_less(both, warm):
+            spent = warm.facts.get("probe_s", {}).get("header")
+            took = "much" if spent is None else text.duration(spent)
+            more = text.size((both.artifact_bytes or 0) - (warm.artifact_bytes or 0))
+            told.append(f"{took} of {_s(warm)} with {warm.variant}, and {_s(both)} where it is found ({more} more)")
+    if not told:
         return None
-    spent = warm.facts.get("probe_s", {}).get("header")
-    share = "much" if spent is None else text.duration(spent)
-    more = text.size((both.artifact_bytes or 0) - (warm.artifact_bytes or 0))
     return (
-        f"{warm.variant}: {share} of that warm start went into the header of Inductor's C++, which is precompiled into "
-        "torchinductor_USER/precompiled_headers in TMPDIR and not into the cache directory; where a process finds "
-        f"that too ({more} more), its first result comes after {_s(both)}."
+        "A cache directory does not have the header of Inductor's C++, which is precompiled into "
+        "torchinductor_USER/precompiled_headers in TMPDIR: from a warm disk cache, making it anew takes "
+        f"{listed(told)}."
     )
 
 
-def _portable(ways: Ways) -> str | None:
-    cold, portable = ways.get(COLD), ways.get(PORTABLE)
-    if cold is None or portable is None:
-        return None
-    made = portable.facts.get("libraries")
-    found = "graphs were found in them" if portable.facts.get("cache_hits") else "no graph was found in them"
-    compiled = f", and {_count(made)} compiled anew" if made else ""
-    verdict = "" if _is_clearly_less(portable, cold) else ", so they did not clearly help"
-    return (
-        f"{cold.variant}: portable cache artifacts gave the first result after {_s(portable)}, against {_s(cold)} cold"
-        f"{verdict}: {found}{compiled}."
-    )
+def _portable(each: Sequence[Ways]) -> list[str]:
+    """Say what torch's portable artifacts did, once for all variants for which it was the same."""
+    alike: dict[str, list[str]] = {}
+    for ways in each:
+        if COLD not in ways or PORTABLE not in ways:
+            continue
+        cold, portable = ways[COLD], ways[PORTABLE]
+        made = portable.facts.get("libraries")
+        found = "graphs were found in them" if portable.facts.get("cache_hits") else "no graph was found in them"
+        compiled = f", and {_count(made)} compiled anew" if made else ""
+        verdict = "" if _is_clearly_less(portable, cold) else ", so they did not clearly help"
+        took = f"{_s(portable)} with {cold.variant} ({_s(cold)} cold)"
+        alike.setdefault(f"{verdict}: {found}{compiled}", []).append(took)
+    return [
+        f"Portable cache artifacts gave the first result after {listed(took)}{ending}."
+        for ending, took in alike.items()
+    ]
 
 
-def _probe(row: FreshStart | None) -> str | None:
+def _probe(each: Sequence[Ways]) -> str | None:
     """Say where a look at the CPU is a large part of a start that finds no cache."""
-    if row is None or row.seconds.get("probe", 0.0) < max(WORTH_S, STARTUP_SPREAD * _total(row)):
+    rows = [ways[way] for ways in each for way in (COLD, FILE) if way in ways]
+    told = [row for row in rows if row.seconds.get("probe", 0.0) >= max(WORTH_S, STARTUP_SPREAD * _total(row))]
+    if not told:
         return None
-    header = " with the header of its C++" if row.facts.get("probe_s", {}).get("header") else ""
+    spent = [
+        f"{text.duration(row.seconds['probe'])} of {_s(row)} from {_named(row)}"
+        f"{' (with the header of its C++)' if row.facts.get('probe_s', {}).get('header') else ''}"
+        for row in told
+    ]
     return (
-        f"{_named(row)}: {text.duration(row.seconds['probe'])} of {_s(row)} is Inductor's look at this CPU{header}, "
-        "which every process pays that does not find it on its disk."
+        f"Inductor's look at this CPU, which every process pays that does not find it on its disk, is {listed(spent)}."
     )
 
 
-def _no_torch(ways: Ways) -> str | None:
-    file, bare = ways.get(FILE), ways.get(NO_TORCH)
-    if file is None or bare is None or not _is_clearly_less(bare, file):
+def _no_torch(each: Sequence[Ways]) -> str | None:
+    pairs = [(ways[FILE], ways[NO_TORCH]) for ways in each if FILE in ways and NO_TORCH in ways]
+    saved = [
+        f"{_s(bare)} with {bare.variant} ({_s(file)} with it)" for file, bare in pairs if _is_clearly_less(bare, file)
+    ]
+    if not saved:
         return None
     return (
-        f"{bare.variant}: without torch in the process the first result comes after {_s(bare)}, against {_s(file)} "
-        "with it: import onnxruntime and numpy alone where you serve."
+        f"Without torch in the process the first result comes after {listed(saved)}: import onnxruntime and numpy "
+        "alone where you serve."
     )
 
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from optkit import charts, startup_advice, text
-from optkit.doubts import NOISY_SHARE
+from optkit import charts, disturbance, startup_advice, text
 from optkit.html_table import html_table, literal
 from optkit.marks import Marks, Series
 from optkit.svg_parts import DIM, Rows, Scale, box, document, keys, label, tick_s, width_of
@@ -33,6 +32,9 @@ COLUMNS = (
 )  # fmt: skip
 TITLE = "Time from the start of a process to its first result"
 WIDTH, PITCH, BAR = 760, 26, 14
+MOST_ADVICE = 3
+"""So many sentences of advice are shown in a cell at once; the others are folded."""
+DISTURBED = "times are too long, and not all alike; end what else runs here, and start it again"
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,10 @@ class StartupMatrix:
         phases = _phases(self.rows)
         head = ("", "first result", *map(title, phases), "outputs", "size")
         rows = [[name, *map(_unbroken, cells)] for name, *cells in (_cells(row, phases) for row in self.rows)]
-        advice = "".join(f"<li>{escape(one)}</li>" for one in self.advice)
+        first, more = _bullets(self.advice[:MOST_ADVICE]), _bullets(self.advice[MOST_ADVICE:])
+        folded = f"<details><summary>More that follows from it</summary>{more}</details>" if more else ""
         told = "".join(f"<p>{escape(one)}</p>" for one in self.notes)
-        html = (
-            f"<p><b>{escape(self.headline)}</b></p>{f'<ul>{advice}</ul>' if advice else ''}{self.svg()}"
-            f"{html_table(head, rows)}{told}"
-        )
+        html = f"<p><b>{escape(self.headline)}</b></p>{self.svg()}{first}{folded}{html_table(head, rows)}{told}"
         return {"text/plain": str(self), "text/html": literal(html), "image/svg+xml": self.svg(standalone=True)}
 
     @property
@@ -174,19 +174,13 @@ class StartupMatrix:
         """What the table does not say: why rows have no numbers, why nothing was compared, what else was going on."""
         why = [row.said for row in self.rows if row.total_s is None]
         stopped = "It was stopped, so the other starts were not made." if self.stopped else None
-        return why + [one for one in (stopped, self.uncompared, _disturbed(self.rows)) if one is not None]
+        disturbed = disturbance.sentence([row.facts for row in self.rows], DISTURBED)
+        return why + [one for one in (stopped, self.uncompared, disturbed) if one is not None]
 
 
-def _disturbed(rows: list[FreshStart]) -> str | None:
-    """Say how busy the machine was with something else, where that was enough to be told."""
-    told = [(row.facts.get("others_cpus") or 0.0, row.facts.get("visible_cpus") or 1) for row in rows]
-    most, visible = max(told, default=(0.0, 1))
-    if most <= NOISY_SHARE * visible:
-        return None
-    return (
-        f"Meanwhile other processes used up to {most:.1f} of {visible} CPUs, so times are too long, and not all alike; "
-        "end what else runs here, and start it again."
-    )
+def _bullets(sentences: list[str]) -> str:
+    items = "".join(f"<li>{escape(one)}</li>" for one in sentences)
+    return f"<ul style='max-width:60em'>{items}</ul>" if items else ""
 
 
 def title(phase: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import psutil
 from platformdirs import user_data_path
 
+from optkit import private
 from optkit.errors import OptkitError, UsageError
 from optkit.events import Event
 
@@ -242,7 +243,7 @@ class Store:
         self._open_one.execute("UPDATE runs SET summary = ?, summarized = ? WHERE id = ?", (told, events, run))
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(self.path.parent)
         with contextlib.suppress(FileExistsError):  # SQLite gives its journals the rights of the file
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)

@@ -185,14 +185,16 @@ c.to_frame()[["variant", "startup_cold_s", "startup_warm_s", "doubts"]]
 - TORCH_COMPILE_DISABLE or TORCHDYNAMO_DISABLE is set, and torch.compile does nothing then.
 - torch._dynamo.config.suppress_errors is on, or the limit of recompiles was reached: eager runs, and one line in the
   log says so.
+- torch.compiler.disable stands on the model, or a graph break in a loop or a try block leaves all of it to eager.
 - A setting has no effect here: CUDA graphs on a CPU, a mode with backend="eager", freezing while gradients are on.
 """, (("""
 c = optkit.compare(model, inputs, ["compile", "torchscript:compile=true"])
 c.to_frame()[["variant", "graphs", "doubts"]]
 """, """0 graphs, or NOT_COMPILED, FELL_BACK, CUDAGRAPHS_SKIPPED, MODE_IGNORED or FREEZING_IGNORED among the doubts.
 optkit measures without those variables, and raises NOT_COMPILED where they are set."""), (
-'optkit.diagnose(model, inputs, "compile:backend=eager").evidence["graphs"]',
-"How many graphs torch made of your model; 0 is none.")), """
+'optkit.diagnose(model, inputs, "compile:backend=eager")',
+"""Whether torch made a graph of your model at all; where it made none, "Not compiled" comes first, with the reason where
+that is known: TorchScript, torch.compiler.disable, or everything left to eager.""")), """
 - Compile the original module, not one that was traced.
 - Unset the variable.
 - Leave out the setting that the doubt names.

@@ -109,7 +109,8 @@ def load(string: str) -> Any:
 
 def split(string: str, separator: str, *, maximum: int = -1) -> list[str]:
     """Split at a one-character separator that stands outside double quotes, at most `maximum` times."""
-    parts, begin, quoted, escaped = [], 0, False, False
+    parts: list[str] = []
+    begin, quoted, escaped = 0, False, False
     for place, character in enumerate(string):
         if character == separator and not quoted and maximum != len(parts):
             parts.append(string[begin:place])

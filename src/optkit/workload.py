@@ -364,13 +364,10 @@ def _batch(inputs: Any) -> Batch:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(inputs, torch.Tensor):
         return (inputs,), {}
-    if isinstance(inputs, str):
-        raise WorkloadError(
-            f"inputs must be tensors, not {inputs!r}; a variant is given by name: variants=[{inputs!r}]."
-        )
+    named = ", and name variants in variants=" if isinstance(inputs, str) else ""
     raise WorkloadError(
         f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
-        "turn an array into a tensor with torch.from_numpy, and wrap a single other argument in a tuple."
+        f"turn an array into a tensor with torch.from_numpy, wrap a single other argument in a tuple{named}."
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -23,6 +26,7 @@ def checked(told, *sides):
         assert sum(one.share for one in side.operators) + side.outside_share == pytest.approx(1)
         assert min(one.self_s for one in side.operators) >= 0
         assert side.call_s > 0
+        assert side.load["visible_cpus"] == os.cpu_count()
         assert side.profiled_s > 0
     return told
 
@@ -38,6 +42,23 @@ def test_each_operator_of_eager_and_of_dynamo_alone_is_counted(private, mark, di
         assert calls_of(side, "aten::conv2d") == 3
     assert "TorchDynamo Cache Lookup" in told.sides[1].framework
     assert not any("Dynamo" in name for name in told.sides[0].framework)
+
+
+@pytest.fixture
+def busy():
+    """Keep every CPU busy with something else."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for one in others:
+        one.kill()
+        one.wait()
+
+
+def test_on_a_busy_machine_the_load_is_told_and_the_sides_are_not_compared(private, mark, busy):
+    told = checked(profile("tiny_cnn", variant="eager", calls=2), "eager")
+    assert told.sides[0].load["others_cpus"] > 0.25 * os.cpu_count()
+    assert told.reading().startswith("Meanwhile other processes used up to")
+    assert told.reading() in str(told)
 
 
 @pytest.mark.slow

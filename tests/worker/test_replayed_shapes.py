@@ -89,10 +89,11 @@ def test_compiles_per_call_of_a_model_with_a_graph_break_are_what_torchs_metrics
     assert found.pop("eager") == [0, 0, 0, 0]
     assert list(found.values()) == list(expected.values())
     assert found[FAST] == [2, 2, 0, 2]  # both halves of the model, each time
-    (first, rest) = replay.of(FAST)[1].graphs
+    (first, rest) = replay.of(FAST)[1].compilations
     assert (first.resumed_at, rest.resumed_at) == (None, 11)
     assert "Pad the batch of 1 to 2" in " ".join(replay.advice)
     assert all(call.duration_s > 0 for call in replay.calls)
+    assert all(replay.loads[name]["visible_cpus"] for name in replay.variants)
 
 
 def test_compiles_per_call_of_the_guides_batch_sizes_are_what_torchs_metrics_say(run_python):

@@ -25,6 +25,8 @@ OTHER_FORM = ".ort"
 """By this name ONNX Runtime knows files of its own form, which name no others."""
 DEEPEST = 100
 """How deep graphs may lie in each other."""
+LENGTH, FIXED = 2, {1: 8, 5: 4}
+"""How a field says where it ends: by its length, or by its kind."""
 # fmt: off
 FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -96,19 +98,20 @@ def _fields(data: Buffer, span: Span) -> Iterator[tuple[int, Span]]:
     at, end = span
     while at < end:
         tag, at = _varint(data, at, end)
-        kind = tag & 7
-        if kind == 2:  # noqa: PLR2004 - has a length
-            size, at = _varint(data, at, end)
-            yield tag >> 3, (at, at + size)
+        kind, begin = tag & 7, at
+        if kind == LENGTH:
+            size, begin = _varint(data, at, end)
         elif kind == 0:
             size = _varint(data, at, end)[1] - at
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
+        elif kind in FIXED:
+            size = FIXED[kind]
         else:
             raise _BrokenError
-        at += size
+        at = begin + size
         if at > end:
             raise _BrokenError
+        if kind == LENGTH:
+            yield tag >> 3, (begin, at)
 
 
 def _varint(data: Buffer, at: int, end: int) -> tuple[int, int]:

@@ -6,13 +6,13 @@ position, keyword or name of the parameter; the name ``""`` is the first tensor.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from optkit import signatures
 from optkit.engines import exported
 from optkit.errors import UsageError
 from optkit.worker import conversion
@@ -66,7 +66,7 @@ class Sequence:
         names: list[str] | None = None,
     ) -> None:
         self.loaded, self.variant, self.items = loaded, variant, items
-        self.parameters = (names or []) if loaded.model is None else parameters(loaded.target)
+        self.parameters = (names or []) if loaded.model is None else signatures.positional(loaded.target) or []
         self.unmarked: list[list[str]] = []
         seen: dict[str, set[int]] = {}
         for item in items:  # without memory; what is wrong with an item is said before anything is called
@@ -134,7 +134,7 @@ class Sequence:
 
     def called(self, key: str) -> str:
         """Return the parameter's name of an input, where it was given by position."""
-        return self.parameters[int(key)] if key.isdigit() and int(key) < len(self.parameters) else key
+        return signatures.called(key, self.parameters)
 
     def _like(self, template: Tensor | None, shape: list[int]) -> Tensor:
         """Return a tensor of this shape with such values as the template has; float32 without one."""
@@ -163,16 +163,6 @@ def tensors(batch: Batch) -> list[tuple[str, Tensor]]:
         for path, leaf in leaves
         if isinstance(leaf, Tensor)
     ]
-
-
-def parameters(target: Callable[..., Any]) -> list[str]:
-    """Return the names of the parameters that take one argument each, in order."""
-    forward = target.forward if isinstance(target, torch.nn.Module) else target
-    try:
-        found = inspect.signature(forward).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [one.name for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
 
 
 def _on_meta(batch: Batch) -> Batch:

@@ -1,44 +1,58 @@
-"""Where torch.compile would break a model's graph: what `torch._dynamo.explain` says, with the user's lines."""
+"""Where torch.compile would break a model's graph: what torch explains of it, with the user's lines."""
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optkit import signatures
 from optkit.engines import artifact
+from optkit.worker import compile_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from optkit.worker.session import Session
 
 
-def look(session: Session) -> dict[str, Any]:
+def look(session: Session, *, dynamic: bool | None = None, fullgraph: bool | None = None) -> dict[str, Any]:
     """Have Dynamo explain each batch on a model of its own; nothing that is compiled here is used.
+
+    Parameters
+    ----------
+    session
+        The worker, with its model.
+    dynamic, fullgraph
+        Settings of torch.compile: what breaks a graph depends on them.
 
     Returns
     -------
     dict
         ``breaks``: of each ``reason`` (torch's words) and ``stack``, the frames of the code that was traced, outermost
         first, each ``[path, line, function]``. ``graphs``: how many, for the first batch. ``failed``: why there is no
-        explanation; else None. ``parameters``: the names of what is called.
+        explanation; else None. ``parameters``: the names of what is called. ``scripted``: whether it is TorchScript.
     """
     found: list[dict[str, Any]] = []
     graphs, failed = None, None
     for args, kwargs in session.loaded.batches:
         torch._dynamo.reset()  # noqa: SLF001 - the name by which torch documents it
         try:
-            explained = torch._dynamo.explain(session.loaded.target)(*args, **kwargs)  # noqa: SLF001
+            # What torch._dynamo.explain does, which takes no settings.
+            from torch._dynamo.backends import debugging
+
+            explainer: Any = debugging.ExplainWithBackend("eager")
+            compiled: Any = torch.compile(
+                session.loaded.target, backend=explainer, dynamic=dynamic, fullgraph=bool(fullgraph)
+            )
+            compiled(*args, **kwargs)
+            explained = explainer.output()
         except Exception as error:  # noqa: BLE001 - what it says is a finding
             traceback.print_exception(error)
             failed = artifact.said(error)
             break
         graphs = explained.graph_count if graphs is None else graphs
         found += [
-            {"reason": str(one.reason), "stack": [[at.filename, at.lineno, at.name] for at in one.user_stack]}
+            {"reason": str(one.reason), "stack": compile_trace.frames(one.user_stack)}
             for one in explained.break_reasons
             if one.graph_break
         ]
@@ -47,13 +61,6 @@ def look(session: Session) -> dict[str, Any]:
         "breaks": list(unique.values()),
         "graphs": graphs,
         "failed": failed,
-        "parameters": _parameters(session.loaded.target),
+        "parameters": signatures.positional(session.loaded.target) or [],
+        "scripted": isinstance(session.loaded.model, torch.jit.ScriptModule | torch.jit.ScriptFunction),
     }
-
-
-def _parameters(target: Callable[..., Any]) -> list[str]:
-    forward = target.forward if isinstance(target, torch.nn.Module) else target
-    try:
-        return list(inspect.signature(forward).parameters)
-    except (TypeError, ValueError):
-        return []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optkit import disturbance
 from optkit.engines import artifact
+from optkit.machine import Monitor
 from optkit.worker import batches, compile_trace
 
 if TYPE_CHECKING:
@@ -58,13 +61,19 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
     -------
     dict
         ``calls``: of each ``duration_ns``; ``inputs``, its tensors as ``[name, shape, dtype]`` and other arguments as
-        ``[name, None, repr]``; ``compiles``, see `compile_trace.compiled` (empty where torch does not say); ``error``,
-        None where it did not raise. ``told``: whether torch keeps a record of compiles. ``facts``: see
+        ``[name, None, repr]``; ``compiles``, see `compile_trace.compiled` (empty where torch does not say);
+        ``breaks``, see `compile_trace.log_breaks`; ``error``, None where it did not raise. ``told``: whether torch
+        keeps a record of compiles; ``logged``: whether its log of graph breaks can be seen. ``facts``: see
         `compile_trace.Trace.facts`; None where nothing is compiled. ``breaks``: see `compile_trace.break_messages`.
+        ``load``: what other processes took meanwhile, see `optkit.disturbance.load`.
     """
     calls = []
+    noted: list[dict[str, Any]] = []
+    logged = compile_trace.log_breaks(noted)
+    monitor = Monitor((os.getpid(),))
+    monitor.read()
     for args, kwargs in called:
-        known = len(compile_trace.compiled() or [])
+        known, broken = len(compile_trace.compiled() or []), len(noted)
         begin = perf_counter_ns()
         error = None
         try:
@@ -76,11 +85,18 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
             traceback.print_exception(raised)
         duration_ns = perf_counter_ns() - begin
         new = (compile_trace.compiled() or [])[known:]
-        calls.append({"duration_ns": duration_ns, "inputs": described(args, kwargs), "compiles": new, "error": error})
-    told = compile_trace.compiled() is not None
+        told = {
+            "duration_ns": duration_ns,
+            "inputs": described(args, kwargs),
+            "compiles": new,
+            "breaks": noted[broken:],
+        }
+        calls.append(told | {"error": error})
     return {
         "calls": calls,
-        "told": told,
+        "load": disturbance.load(monitor),
+        "told": compile_trace.compiled() is not None,
+        "logged": logged,
         "facts": session.do_facts()["facts"],
         "breaks": compile_trace.break_messages(),
     }

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 KEPT_RECORDS = 4096
 """Dynamo keeps the records of its last 64 compiles only; a study with many shapes needs more."""
@@ -161,7 +161,7 @@ def _described(record: Any) -> dict[str, Any]:
     resumed = re.search(r"_at_(\d+)", function) if function.startswith(RESUMED) else None
     return {
         "id": _field(record, "compile_id"),
-        "function": re.sub(rf"^(?:{RESUMED})+|_at_\d+(?:_\d+)*$", "", function),
+        "function": _without_resuming(function),
         "path": _field(record, "co_filename"),
         "line": getattr(record, "co_firstlineno", None),
         "resumed_at": int(resumed[1]) if resumed else None,
@@ -182,6 +182,40 @@ def break_messages() -> dict[str, int] | None:
     except ImportError:
         return None
     return {str(message): int(count) for message, count in counters["graph_break"].items()}
+
+
+def log_breaks(noted: list[dict[str, Any]]) -> bool:
+    """Note each graph break from now on in a list as torch logs it; return whether this version lets that be seen.
+
+    Of each ``reason``, torch's words, and ``stack``, the frames of the code that was traced, outermost first, each
+    ``[path, line, function]``. This is the only account that has every break, with all lines that lead to it.
+    """
+    try:
+        from torch._dynamo.symbolic_convert import InstructionTranslatorBase
+
+        log = InstructionTranslatorBase.log_graph_break
+    except (ImportError, AttributeError):
+        return False
+
+    def logged(self: Any, *args: Any, **kwargs: Any) -> Any:
+        error = next((one for one in (*args, *kwargs.values()) if isinstance(one, BaseException)), None)
+        if error is not None and not getattr(error, "logged", False):
+            stack = frames(getattr(error, "real_stack", None) or ())
+            noted.append({"reason": str(getattr(error, "msg", error)), "stack": stack})
+        return log(self, *args, **kwargs)
+
+    InstructionTranslatorBase.log_graph_break = logged  # type: ignore[method-assign]
+    return True
+
+
+def frames(stack: Iterable[Any]) -> list[list[Any]]:
+    """Return a stack of code that torch traced, each frame ``[path, line, function]``."""
+    return [[at.filename, at.lineno, _without_resuming(at.name)] for at in stack]
+
+
+def _without_resuming(function: str) -> str:
+    """Return the user's name of a function that torch names after where it is resumed."""
+    return re.sub(rf"^(?:{RESUMED})+|_at_\d+(?:_\d+)*$", "", function) if function.startswith(RESUMED) else function
 
 
 def probe_cpu(*, compile_one: float | None) -> str:

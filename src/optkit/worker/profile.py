@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.profiler import ProfilerActivity
+
+from optkit import disturbance
+from optkit.machine import Monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +87,8 @@ def look(session: Session, *, calls: int, trace: str | None = None) -> dict[str,
     -------
     dict
         ``calls``: how many were profiled. ``call_s``, ``profiled_s``: mean seconds per call without and under the
-        profiler. ``rows``: see `Recorded.told`; on an accelerator the seconds are the device's.
+        profiler. ``rows``: see `Recorded.told`; on an accelerator the seconds are the device's. ``load``: what other
+        processes took meanwhile, see `optkit.disturbance.load`.
     """
     if session.watch is None:
         show_kernels()
@@ -91,11 +96,15 @@ def look(session: Session, *, calls: int, trace: str | None = None) -> dict[str,
         session.do_first_call()
     batches = len(session.loaded.batches)
     calls = math.ceil(calls / batches) * batches
+    monitor = Monitor((os.getpid(),))
+    monitor.read()  # the calls that warm up belong to it: time is counted in hundredths of a second
     session.watch.discard(WARM_UP_PASSES * batches, WARM_UP_S)
     runtime = onnx_session(session.watch.function)
     if runtime is None:
-        return _by_torch(session.watch, calls, trace, session.loaded.device)
-    return _by_onnxruntime(session.watch, calls, trace, runtime)
+        answer = _by_torch(session.watch, calls, trace, session.loaded.device)
+    else:
+        answer = _by_onnxruntime(session.watch, calls, trace, runtime)
+    return answer | {"load": disturbance.load(monitor)}
 
 
 def show_kernels() -> None:

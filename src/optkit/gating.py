@@ -124,7 +124,7 @@ def gate(
         raise UsageError("The earlier run has no events, so there is nothing to compare with.")
     workload = resuming.workload_again(before, model, inputs)
     chosen = [name for name in before.measurements if name != str(BASELINE)]
-    after = measure(Study(workload, chosen, plan_from(None, dict(before.started.plan) | plan_fields)))
+    after = measure(Study(workload, chosen or [BASELINE], plan_from(None, dict(before.started.plan) | plan_fields)))
     found = diff_of(before, after)
     # One machine has eager for its yardstick, so it is judged itself only where there is nothing else.
     judged = [change for change in found.changes if len(found.changes) == 1 or change.variant != str(BASELINE)]

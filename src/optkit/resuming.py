@@ -83,7 +83,7 @@ def study_of(
     given = {str(variant): variant for variant in variants}
     chosen = [_variant(text, given) for text in known.started.variants if text != str(BASELINE)]
     _check_here(known.started.environment)
-    return Study(workload, chosen, _plan(known, budget_s), known=events)
+    return Study(workload, chosen or [BASELINE], _plan(known, budget_s), known=events)
 
 
 def workload_again(known: Comparison, model: Any = None, inputs: Any = None) -> Workload:

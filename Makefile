@@ -5,6 +5,8 @@ PYTHON ?= python3
 PORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# Two files of tests at a time: most of them wait for compilers, and none needs a quiet machine.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: lab test test-all check unit lint format bench truth clean
@@ -14,11 +16,11 @@ lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the po
 
 test: $(VENV)/.installed-test  ## every test but the ones that take minutes each
 	@scripts/ensure-chromium
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-all: $(VENV)/.installed-test  ## everything
 	@scripts/ensure-chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: lint unit  ## what to run before each commit: format, lint, types, unit tests
 

@@ -193,8 +193,8 @@ c.to_frame()[["variant", "graphs", "doubts"]]
 """, """0 graphs, or NOT_COMPILED, FELL_BACK, CUDAGRAPHS_SKIPPED, MODE_IGNORED or FREEZING_IGNORED among the doubts.
 optkit measures without those variables, and raises NOT_COMPILED where they are set."""), (
 'optkit.diagnose(model, inputs, "compile:backend=eager")',
-"""Whether torch made a graph of your model at all; where it made none, "Not compiled" comes first, with the reason where
-that is known: TorchScript, torch.compiler.disable, or everything left to eager.""")), """
+"""Whether torch made a graph of your model at all. Where it made none, "Not compiled" comes first, with the reason if
+it is known: TorchScript, torch.compiler.disable, or everything left to eager.""")), """
 - Compile the original module, not one that was traced.
 - Unset the variable.
 - Leave out the setting that the doubt names.

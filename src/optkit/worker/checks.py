@@ -7,24 +7,22 @@ and would compile again.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import dataclasses
 import math
-import random
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from optkit.worker import agreement, conversion, leaves, loading
+from optkit.worker import agreement, conversion, leaves
+from optkit.worker.fresh import load_fresh, run
+from optkit.worker.state import differing, inputs_differ, restore
+from optkit.worker.yardstick import Yardstick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from optkit.engines.base import Batch, LoadedModel
     from optkit.variant import Variant
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 Details = dict[str, Any]
 
-SEED, OTHER_SEED = 0, 1
+OTHER_SEED = 1
 REASON_CHARACTERS = 400
 DIFFERENT_WEIGHTS = "Building the model twice gave different weights; seed what it draws them from."
 DIFFERENT_RUNS = "Two runs of eager with the same seed gave different outputs; ask torch for deterministic algorithms."
@@ -67,7 +65,7 @@ def make_reference(spec: Details, timed: LoadedModel, function: Callable[..., An
     fresh = load_fresh(spec, timed.device)
     details = _changes(spec, timed, fresh)
     outputs: list[Any] = []
-    first = _run(fresh.target, fresh.batches, keep=outputs if timed.evaluate else None)
+    first = run(fresh.target, fresh.batches, keep=outputs if timed.evaluate else None)
     details |= _metric(timed, outputs)
     details |= _repeatability(spec, fresh, first)
     flags = {name: bool(details.get(name)) for name in ("random", "stateful", "inputs_changed")}
@@ -105,27 +103,27 @@ def check(spec: Details, timed: LoadedModel, function: Callable[..., Any], path:
     fresh = _converted(spec, timed.device, variant)
     details = {} if timed.model is None else _changes(spec, timed, fresh)
     if timed.model is None:
-        details["inputs_changed"] = _inputs_differ(timed.batches, fresh.batches)
+        details["inputs_changed"] = inputs_differ(timed.batches, fresh.batches)
     outputs: list[Any] = []
-    _restore(timed, fresh)
-    first = _run(function, fresh.batches, keep=outputs if timed.evaluate else None)
+    restore(timed, fresh)
+    first = run(function, fresh.batches, keep=outputs if timed.evaluate else None)
     details |= _metric(timed, outputs)
     outputs.clear()
-    _restore(timed, fresh)
-    again = _run(function, fresh.batches)
+    restore(timed, fresh)
+    again = run(function, fresh.batches)
     runs = [first]
     if not agreement.repeats(again, first) and not flags["stateful"]:  # what is no tensor could not be put back
         details["random"] = UNREPEATABLE
         runs.append(again)
     is_random = flags["random"] or "random" in details  # then other runs would draw other numbers
-    yardstick = partial(_Yardstick, spec, timed.device, variant)
+    yardstick = partial(Yardstick, spec, timed.device, variant)
     own = None if is_random else yardstick(fresh.batches)
     every = [one for run in runs for one in _compare(run, reference, own)]
     if len(first) > 1:
         details["batch"] = max(range(len(every)), key=lambda i: agreement.badness(every[i])) % len(first)
     worst = agreement.combine(every)
     if others is not None and worst.status in agreement.AGREEING and not is_random:
-        _restore(timed, fresh)
+        restore(timed, fresh)
         worst = _on_others(worst, others, function, fresh, yardstick)
     reason = None if worst.status in agreement.AGREEING else _reason(flags)
     if flags["stateful"] and timed.model is None:
@@ -143,12 +141,12 @@ def _on_others(
     reference: list[Leaves],
     function: Callable[..., Any],
     fresh: LoadedModel,
-    yardstick: Callable[[tuple[Batch, ...]], _Yardstick],
+    yardstick: Callable[[tuple[Batch, ...]], Yardstick],
 ) -> agreement.Agreement:
     """Compare on other inputs of the same shapes: what was traced may be right only for those it was traced with."""
     batches = _varied(fresh.batches)
     try:
-        found = _run(function, batches)
+        found = run(function, batches)
     except Exception as error:  # noqa: BLE001 - eager did not fail there
         said = " ".join(str(error).split())[:REASON_CHARACTERS]
         why = f"{OTHER_INPUTS} it fails: {type(error).__name__}: {said}"
@@ -163,10 +161,10 @@ def _of_others(spec: Details, device: str) -> list[Leaves] | None:
     """Return eager's outputs for other inputs of the same shapes; None where there are none that it takes."""
     fresh = load_fresh(spec, device)
     batches = _varied(fresh.batches)
-    if not _inputs_differ(batches, fresh.batches):
+    if not inputs_differ(batches, fresh.batches):
         return None
     try:
-        found = _run(fresh.target, batches)
+        found = run(fresh.target, batches)
     except Exception:  # noqa: BLE001 - the model does not take such values; then nothing can be said of them
         return None
     return found if all(agreement.is_finite(one) for one in found) else None
@@ -191,114 +189,18 @@ def _converted(spec: Details, device: str, variant: Variant) -> LoadedModel:
         return conversion.convert(load_fresh(spec, device), variant)
 
 
-class _Yardstick:
-    """What outputs are held against where they are not close to eager's: the model in fp64, eager in less precision.
-
-    Each is run when it is first asked for, on models of its own.
-    """
-
-    def __init__(self, spec: Details, device: str, variant: Variant, batches: tuple[Batch, ...]) -> None:
-        self._load = partial(load_fresh, spec, device)
-        self._device = device
-        self._variant = variant
-        self._batches = batches
-        self.is_reduced = variant.is_reduced
-
-    def exact(self, number: int) -> Leaves | None:
-        """Return the leaves in fp64 of a batch; None where the model has no fp64."""
-        return None if self._exact is None else self._exact[number]
-
-    def peer(self, number: int) -> Leaves | None:
-        """Return the leaves of eager in the variant's own precision; None where that is the model's."""
-        return None if self._peers is None else self._peers[number]
-
-    @cached_property
-    def _exact(self) -> list[Leaves] | None:
-        try:
-            fresh = self._load()
-            with torch.inference_mode(False):
-                fresh.model.double()
-                batches = pytree.tree_map_only(
-                    Tensor, lambda t: t.double() if t.is_floating_point() else t, self._batches
-                )
-            return _run(fresh.target, batches)
-        except Exception:  # noqa: BLE001 - no module, no memory, an operator without fp64: there is just no such reference
-            return None
-
-    @cached_property
-    def _peers(self) -> list[Leaves] | None:
-        if not self.is_reduced:
-            return None
-        try:
-            with torch.inference_mode(False):
-                fresh = conversion.convert(self._load(), self._variant)
-        except Exception:  # noqa: BLE001 - then nobody knows what may be expected in this precision
-            return None
-        return _run(conversion.in_autocast(fresh.target, self._device, self._variant.autocast), self._batches)
-
-
-def load_fresh(spec: Details, device: str) -> LoadedModel:
-    """Load model and batches once more, as normal tensors and without disturbing what is compiled."""
-    with torch.inference_mode(False), _classes_kept():
-        return loading.load(spec, device)
-
-
-@contextlib.contextmanager
-def _classes_kept() -> Iterator[None]:
-    """Undo what loading does to classes that are here already.
-
-    cloudpickle finds a class again that it has loaded before, but gives it new methods all the same. To a compiled
-    function these are other code, and it would compile again.
-    """
-    tracked = getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {})
-    before = [(kept, dict(vars(kept))) for kept in list(tracked.values())]
-    try:
-        yield
-    finally:
-        for kept, attributes in before:
-            for name, value in attributes.items():
-                if vars(kept).get(name) is not value:
-                    setattr(kept, name, value)
-
-
-def _run(
-    function: Callable[..., Any], batches: tuple[Batch, ...], *, seed: int = SEED, keep: list[Any] | None = None
-) -> list[Leaves]:
-    """Call `function` on a copy of every batch, and return the leaves of the outputs; add these to `keep`."""
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the model's code may draw from the global generator
-    random.seed(seed)
-    found = []
-    for batch in batches:
-        args, kwargs = _copied(batch)
-        output = function(*args, **kwargs)
-        found.append(leaves.flatten(output))
-        if keep is not None:  # a copy where another call follows: it may overwrite what this one returned
-            keep.append(pytree.tree_map_only(Tensor, torch.clone, output) if len(batches) > 1 else output)
-    return found
-
-
-def _copied(batch: Batch) -> Batch:
-    """Copy a batch, because a call may change it in place."""
-    with torch.inference_mode(False):
-        try:
-            return copy.deepcopy(batch)
-        except Exception:  # noqa: BLE001 - an object of the user's that does not let itself be copied
-            return batch
-
-
 def _repeatability(spec: Details, fresh: LoadedModel, first: list[Leaves]) -> Details:
     """Say whether eager's outputs depend on chance, or on how often the model was called; `fresh` was called once."""
     found: Details = {}
-    if not agreement.repeats(_run(fresh.target, fresh.batches), first):
+    if not agreement.repeats(run(fresh.target, fresh.batches), first):
         fresh = load_fresh(spec, fresh.device)
-        if not agreement.repeats(_run(fresh.target, fresh.batches), first):
+        if not agreement.repeats(run(fresh.target, fresh.batches), first):
             return {"random": DIFFERENT_RUNS}
         found["stateful"] = True
         fresh = load_fresh(spec, fresh.device)
-    if not agreement.repeats(_run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
+    if not agreement.repeats(run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
         fresh = load_fresh(spec, fresh.device)  # a first call again, so that only the seed can be the reason
-        if not agreement.repeats(_run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
+        if not agreement.repeats(run(fresh.target, fresh.batches, seed=OTHER_SEED), first):
             return found | {"random": DRAWS}
         found["stateful"] = True
     return found
@@ -306,61 +208,14 @@ def _repeatability(spec: Details, fresh: LoadedModel, first: list[Leaves]) -> De
 
 def _changes(spec: Details, timed: LoadedModel, fresh: LoadedModel) -> Details:
     """Say what the calls changed in the model and in the inputs."""
-    state = _differing(timed.model, fresh.model)
-    details: Details = {"state": state, "inputs_changed": _inputs_differ(timed.batches, fresh.batches)}
-    if state and (by_chance := set(_differing(load_fresh(spec, timed.device).model, fresh.model))):
+    state = differing(timed.model, fresh.model)
+    details: Details = {"state": state, "inputs_changed": inputs_differ(timed.batches, fresh.batches)}
+    if state and (by_chance := set(differing(load_fresh(spec, timed.device).model, fresh.model))):
         details |= {"state": [name for name in state if name not in by_chance], "random": DIFFERENT_WEIGHTS}
     return details
 
 
-def _inputs_differ(mine: tuple[Batch, ...], others: tuple[Batch, ...]) -> bool:
-    pairs = [(leaves.flatten(one), leaves.flatten(other)) for one, other in zip(mine, others, strict=True)]
-    return any(a.keys() != b.keys() or not all(_same(a[path], b[path]) for path in a) for a, b in pairs)
-
-
-def _state(model: Any) -> dict[str, Tensor]:
-    """Return parameters and buffers, those included that are not in the state_dict (caches, counters).
-
-    Tensors of other classes, such as quantized ones, are left out: they let themselves hardly be compared.
-    """
-    if not isinstance(model, nn.Module):
-        return {}
-    every = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    plain = (Tensor, nn.Parameter, nn.Buffer)
-    return {
-        name: tensor for name, tensor in every.items() if type(tensor) in plain and not nn.parameter.is_lazy(tensor)
-    }
-
-
-def _differing(model: Any, other: Any) -> list[str]:
-    mine, others = _state(model), _state(other)
-    return sorted(name for name in mine.keys() | others.keys() if not _same(mine.get(name), others.get(name)))
-
-
-def _same(mine: Any, other: Any) -> bool:
-    """Whether two values are the same; NaN is NaN."""
-    if not isinstance(mine, Tensor) or not isinstance(other, Tensor):
-        return type(mine) is type(other) and bool(mine == other or (mine != mine and other != other))  # noqa: PLR0124
-    if (mine.shape, mine.dtype) != (other.shape, other.dtype):
-        return False
-    return torch.equal(mine, other) or bool(((mine == other) | (mine.isnan() & other.isnan())).all())
-
-
-@torch.no_grad()
-def _restore(timed: LoadedModel, fresh: LoadedModel) -> None:
-    """Put the state back in place, where a compiled function looks for it; what is no tensor cannot be put back."""
-    if timed.model is None:
-        return
-    mine, others = _state(timed.model), _state(fresh.model)
-    for name in _differing(timed.model, fresh.model):
-        if name in mine and name in others:
-            if mine[name].shape == others[name].shape:
-                mine[name].copy_(others[name])
-            else:
-                mine[name].set_(others[name].clone())  # type: ignore[call-overload]  # a cache that grows
-
-
-def _compare(found: list[Leaves], reference: list[Leaves], yardstick: _Yardstick | None) -> list[agreement.Agreement]:
+def _compare(found: list[Leaves], reference: list[Leaves], yardstick: Yardstick | None) -> list[agreement.Agreement]:
     return [
         agreement.compare(
             mine,

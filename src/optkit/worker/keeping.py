@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optkit.worker import checks, loading, outputs
+from optkit.worker import loading, outputs
+from optkit.worker.fresh import load_fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +34,13 @@ def keep(spec: dict[str, Any], loaded: LoadedModel, function: Callable[..., Any]
         ``is_plain``: whether the file holds nothing but tensors and what `torch.load` takes with ``weights_only``;
         ``torch``: its version; ``device_name``: the accelerator's, None for the CPU.
     """
-    fresh = checks.load_fresh(spec | {"train": False}, loaded.device)
+    fresh = load_fresh(spec | {"train": False}, loaded.device)
     expected = []
     for args, kwargs in fresh.batches:
         torch.manual_seed(loading.SEED)  # as the recipe does before each call
         with torch.inference_mode():
             expected.append([one.cpu().clone() for one in outputs.tensors(fresh.target(*args, **kwargs))])
-    fresh = checks.load_fresh(spec | {"train": False}, "cpu")  # what was called may have changed its inputs
+    fresh = load_fresh(spec | {"train": False}, "cpu")  # what was called may have changed its inputs
     torch.save({"batches": list(fresh.batches), "expected": expected}, path)
     for args, kwargs in loaded.batches:
         function(*args, **kwargs)

@@ -23,7 +23,7 @@ import torch
 from optkit import stats, text
 from optkit.engines import exported
 from optkit.errors import OptkitError
-from optkit.worker import checks, compile_trace, frames, keeping, loading, making, memory, rates, work
+from optkit.worker import checks, compile_trace, frames, fresh, keeping, loading, making, memory, rates, work
 from optkit.worker.timing import SHORT_CALL_NS, Stopwatch, block_calls
 
 REASON_CHARACTERS = 400
@@ -195,7 +195,7 @@ class Session:
 
     def do_work(self) -> dict[str, Any]:
         """Count the least work of a call, with a model of its own."""
-        return work.count(checks.load_fresh(self.spec, self.loaded.device))
+        return work.count(fresh.load_fresh(self.spec, self.loaded.device))
 
     def do_rates(self, device: str, dtype: str, threads: int | None) -> dict[str, Any]:
         """Measure what this machine can do at most."""

@@ -79,7 +79,7 @@ def test_a_model_that_cannot_be_sent_is_one_sentence_and_no_run():
     assert len(optkit.history()) == before
 
 
-@pytest.mark.parametrize("answer", [0, -5])
+@pytest.mark.parametrize("answer", [0, pytest.param(-5, marks=pytest.mark.slow)])
 def test_a_clock_that_stands_still_or_goes_backwards_is_a_failed_row(answer, monkeypatch):
     """The model's code can reach the clock of its worker."""
 
@@ -97,7 +97,7 @@ def test_a_clock_that_stands_still_or_goes_backwards_is_a_failed_row(answer, mon
     assert comparison.measurements["eager+no_grad"].rounds == 3
 
 
-@pytest.mark.parametrize("days", [1, -1])
+@pytest.mark.parametrize("days", [1, pytest.param(-1, marks=pytest.mark.slow)])
 def test_a_wall_clock_that_jumps_by_a_day_changes_no_number(days, monkeypatch):
     real, jumped = time.time, []
     monkeypatch.setattr(time, "time", lambda: real() + (days * 86_400 if jumped else 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from optkit import causes
 from optkit.causes import of_break
 
 SKIPPED = "Attempted to call function marked as skipped\n  Explanation: Dynamo does not know how to trace the builtin "
@@ -69,6 +70,17 @@ def test_what_cannot_be_traced_is_named():
     assert "time.time()" in of_break(f"{SKIPPED}`time.time.` This").reason
     assert "open()" in of_break(PRINT.replace("print", "open")).reason
     assert "TypeError('no')" in of_break(OBSERVED).reason
+
+
+def test_a_function_is_called_as_the_users_line_calls_it():
+    said = f"{SKIPPED}`<unknown module>.Random.random.` This"
+    assert "into random.random()," in of_break(said, "x = x + random.random()").reason
+    assert "into Random.random()," in of_break(said, "x = x + draw()").reason
+
+
+def test_a_fix_that_names_a_setting_of_torchs_says_where_to_set_it():
+    assert of_break(PRINT, "print(1)").fix.endswith(causes.WHERE_TO_SET)
+    assert causes.WHERE_TO_SET not in of_break(BRANCH, "if y.sum() > 0:").fix
 
 
 def test_only_what_may_compute_on_tensors_is_to_become_an_operator():

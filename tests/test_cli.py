@@ -175,3 +175,15 @@ def test_a_diagnosis_is_told_in_words_or_as_one_document():
     told = json.loads(done.stdout)
     assert (told["model"], told["findings"], told["evidence"]["graphs"]) == ("tiny_cnn", [], 1)
     assert run("diagnose", "tiny_cnn", "-v", "eager").returncode == 2
+
+
+def test_a_symptom_is_printed_as_one_document():
+    (told,) = json.loads(run("troubleshoot", "stalls", "--json").stdout)["symptoms"]
+    assert told["name"] == "stalls"
+
+
+@pytest.mark.parametrize("command", ["startup", "profile"])
+def test_startup_and_profile_take_a_device(command):
+    done = run(command, "tiny_cnn", "--device", "gpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "device must be 'cpu'" in done.stderr

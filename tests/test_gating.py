@@ -9,10 +9,9 @@ import pytest
 
 import optkit
 from optkit import environment
-from optkit.cli_runs import fraction
 from optkit.comparison import Comparison
 from optkit.errors import UsageError
-from optkit.gating import gate
+from optkit.gating import fraction, gate
 from optkit.workload import Workload
 from stories import bring_up, checked, ended, failed, finished, rounds, started
 
@@ -29,7 +28,11 @@ def run(
     told = [first, *bring_up("eager"), *bring_up("eager", twin=True), *bring_up("compile", graphs=1)]
     told += rounds(count, eager=eager, compile=compiled)
     told += [broken] if broken else []
-    told += [checked("eager", "equal"), checked("eager", "equal", twin=True), checked("compile", agreement)]
+    told += [
+        checked("eager", "equal"),
+        checked("eager", "equal", twin=True),
+        *([checked("compile", agreement)] if agreement else []),
+    ]
     return Comparison([*told, *finished("eager", "compile"), ended()])
 
 
@@ -60,7 +63,9 @@ def test_what_is_surely_slower_surely_not_or_cannot_be_told(compiled, most, hold
 
 
 def test_what_eager_moved_by_itself_is_noise():
-    assert judged(run(eager=13, compiled=6.5, run_id="after")).holds is None
+    told = judged(run(eager=13, compiled=6.5, run_id="after"))
+    assert told.holds is None
+    assert "steady (--steady) says so" in told.rows[0].reason
     assert judged(run(eager=10, compiled=6.5, run_id="after")).holds is False
 
 
@@ -77,7 +82,7 @@ def test_few_rounds_or_another_machine_cannot_be_told():
     assert judged(run(count=4, run_id="after")).holds is None
     told = judged(run(run_id="after"), run(machine={"cpu": "another"}))
     assert told.holds is None
-    assert "made elsewhere (cpu differ)" in told.rows[0].reason
+    assert "made elsewhere (processor differ)" in told.rows[0].reason
 
 
 def test_where_there_is_only_eager_it_is_judged_itself():
@@ -96,7 +101,7 @@ def test_an_earlier_run_of_something_else_is_refused_before_anything_is_measured
 
     with pytest.raises(UsageError, match="measured something else"):
         gate("tiny_transformer", run(), measure=measure)
-    with pytest.raises(UsageError, match="max_slowdown must be a fraction"):
+    with pytest.raises(UsageError, match="must be a share such as"):
         gate("tiny_cnn", run(), max_slowdown=-1, measure=measure)
     with pytest.raises(UsageError, match="has no events"):
         gate("tiny_cnn", Comparison(), measure=measure)
@@ -114,8 +119,21 @@ def test_the_earlier_run_can_be_a_file(tmp_path, monkeypatch):
     assert gate("tiny_cnn", tmp_path / "run.jsonl", measure=lambda _: run(run_id="after")).diff.before == "x"
 
 
+def test_where_the_machine_is_steady_what_eager_lost_is_the_models():
+    told = gate("tiny_cnn", run(), steady=True, measure=lambda _: run(eager=20, compiled=10, run_id="after"))
+    assert told.holds is False
+    assert [row.holds for row in told.rows] == [False, False]
+    assert gate("tiny_cnn", run(), steady=True, measure=lambda _: run(run_id="after")).holds is True
+
+
+def test_outputs_that_were_not_compared_cannot_be_told_and_that_never_agreed_are_no_reason():
+    assert judged(run(agreement=None, run_id="after")).holds is None
+    assert judged(run(agreement="different", run_id="after"), run(agreement="different")).holds is True
+
+
 def test_a_share_is_written_with_a_percent_sign_or_as_a_fraction():
     assert (fraction("5%"), fraction(" 0.05 "), fraction("150%"), fraction("0")) == (0.05, 0.05, 1.5, 0.0)
-    for said in ("5", "1", "-5%", "five", "", "nan", "inf"):
-        with pytest.raises(UsageError, match="is a share such as"):
+    assert (fraction(0.05), fraction(2)) == (0.05, 2.0)
+    for said in ("5", "1", "-5%", "five", "", "nan", "inf", None, True, -1):
+        with pytest.raises(UsageError, match="must be a share such as"):
             fraction(said)

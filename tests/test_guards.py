@@ -42,6 +42,16 @@ GUARDS = {
         "an object that lives for one call",
     ),
     "1/1: Cache line invalidated because L['self'].helper got deallocated": ("deallocated", "self.helper is gone"),
+    f"0/0: G['CONFIG']['step'] == 0{COMMENT}": ("global", "the global CONFIG['step']"),
+    f"0/0: ___check_type_id(t, 1398), type=<class 'int'>{COMMENT}": ("type", "t: not int any more"),
+    f"0/0: expected type of 'm' to be a tensor type, ' but found <class 'NoneType'>{COMMENT}": (
+        "type",
+        "m: tensor → None",
+    ),
+    f"0/0: m is None{COMMENT}": ("type", "m: not None any more"),
+    f"0/0: a is b{COMMENT}": ("same_object", "whether a and b are one object"),
+    f"0/0: not ___dict_contains('rows', self.__dict__){COMMENT}": ("mutated_state", "self.rows"),
+    f"0/0: self.cache is None{COMMENT}": ("mutated_state", "self.cache: not None any more"),
     f"0/1: something_else(x){COMMENT}": ("guard", "something_else(x)"),
 }
 
@@ -82,6 +92,14 @@ def test_the_fix_is_for_this_kind_of_value(said, has, has_not):
     fix = cause_of(said).fix
     assert has in fix
     assert has_not not in fix
+
+
+def test_what_is_no_argument_is_not_to_be_marked():
+    said = SIZE.format(0, 4, 8)
+    assert "mark_dynamic" in cause_of(said, parameters=["x"]).fix
+    assert "mark_dynamic" not in cause_of(said, parameters=["y"]).fix
+    kept = cause_of(said.replace("'x'", "'self.cache'"))
+    assert (kept.name, "mark_dynamic" in kept.fix, "all sizes" in kept.fix) == ("mutated_state", False, False)
 
 
 def test_inputs_that_torch_wraps_have_the_names_of_the_models_parameters():

@@ -242,3 +242,10 @@ def test_of_onnx_runtime_the_last_runs_count_without_the_operators_that_contain_
 
     (only,) = of_onnxruntime([*run(0, 500), *run(100, 4), *run(200, 6)], 2).told(2)
     assert only == {"name": "Conv", "calls": 1, "self_s": pytest.approx(5e-6), "is_operator": True}
+
+
+@pytest.mark.parametrize("trace", [3, "", "/nowhere/trace.json"])
+def test_what_is_no_path_for_a_trace_is_told_in_a_sentence_before_any_worker_is_started(trace, monkeypatch):
+    monkeypatch.setattr("optkit.profiling.Investigation.__enter__", None)
+    with pytest.raises(UsageError, match=f"cannot be saved as '?{trace}'?; give the path of a file"):
+        profile("tiny_cnn", trace=trace)

@@ -179,6 +179,41 @@ def test_where_nothing_compiles_again_the_advice_says_so():
     )
 
 
+@pytest.mark.parametrize("later", [{"error": "ValueError: no"}, {"left_to_eager": ("net.py:3: no",)}])
+def test_of_calls_that_raised_or_ran_in_eager_it_is_not_said_that_they_ran_on_a_graph(later):
+    rows = [*row("compile", (4,), [[FIRST]]), ReplayedCall("compile", 2, "8", {"x": (8, 8)}, 0.1, (), **later)]
+    said = " ".join(replay(EAGER[:2], rows).advice)
+    assert "Nothing was compiled again: compile compiled in the first call only." in said
+    assert "ran on what" not in said
+
+
+STEPPED = [Compilation("forward", None, "the global STEP", f"G['STEP'] == {n}", of_shape=False) for n in range(3)]
+
+
+def test_where_no_shape_is_why_it_says_what_is_and_advises_no_warm_up():
+    told = replay(row("eager", (4,) * 4, [()] * 4), row("compile", (4,) * 4, [[FIRST], *([one] for one in STEPPED)]))
+    assert advice_with(told, "because of what") == (
+        "compile compiled again in calls 2, 3 and 4 because of what is no shape: the global STEP."
+    )
+    assert advice_with(told, "optkit.diagnose") == "optkit.diagnose names the line of what is no shape, with a fix."
+    assert not any("warm up" in one for one in told.advice)
+    assert "calls 2, 3, 4 (4), compile: forward: the global STEP" in str(told).splitlines()
+
+
+def test_the_text_says_why_later_calls_compiled_for_all_ways_at_once_and_of_very_many_the_first():
+    assert "call 4 (1), compile, compile:dynamic=true: forward: x: 1 in dimension 0" in str(usual())
+    grown = [[Compilation("forward", None, f"x: {size} → {size + 1} in dimension 0")] for size in range(2, 31)]
+    rows = row("compile", range(2, 32), [[FIRST], *grown])
+    assert "and 17 more; to_frame() has all" in str(replay(row("eager", range(2, 32), [()] * 30), rows)).splitlines()
+
+
+def test_eager_alone_is_one_way_with_no_empty_block_of_advice():
+    told = replay(EAGER)
+    assert str(told).splitlines()[0] == "Net on cpu, 4 calls"
+    assert str(told).splitlines()[-1].startswith("eager")
+    assert "<ul" not in told._repr_mimebundle_()["text/html"]
+
+
 def test_a_way_that_compiles_nothing_is_told():
     assert replay(EAGER, row("compile", SIZES, [()] * 4)).advice[0] == "compile compiled nothing in 4 calls."
 
@@ -394,6 +429,7 @@ def test_a_model_without_inputs_needs_full_shapes(shapes, said, monkeypatch):
     [
         (["compile:dynamo=true"], "no setting 'dynamo'"),
         ([3], "3 is no variant"),
+        (5, "5 is no variant"),
         ("compile+compiled_in=no_grad", "leave compiled_in and fallback out"),
         (["compile+fallback=eager"], "leave compiled_in and fallback out"),
     ],
@@ -409,7 +445,9 @@ def test_what_is_exported_needs_inputs():
 
 
 def answer(reason, shape, **more) -> dict:
-    record = {"path": "net.py", "function": "forward", "resumed_at": None, "reason": reason, "failed": ""} | more
+    record = {
+        "id": "0/0", "path": "net.py", "function": "forward", "resumed_at": None, "reason": reason, "failed": "",
+    } | more  # fmt: skip
     call = {"inputs": [["0", shape, "float32"]], "compiles": [record], "error": None, "duration_ns": 5}
     return {"told": True, "parameters": ["x"], "calls": [call]}
 
@@ -445,6 +483,28 @@ def test_what_torch_gave_up_is_no_compile():
     given_up = answer("", [8, 8], failed="Unsupported", fail_reason="Dynamo recompile limit exceeded\n  Explanation")
     (call,) = replayed.calls("compile", ["8"], given_up, is_told=True)
     assert (call.compiles, call.left_to_eager) == (0, (replayed.GAVE_UP,))
+
+
+def test_what_was_left_to_eager_is_so_in_later_calls_too_also_where_its_call_raised():
+    """Torch 2.13 runs a function in eager once it has left it there, also for sizes that it has a graph for."""
+    one, two = answer("", [2, 8])["calls"], answer("0/0: x", [4, 8], id="0/1", failed="Unsupported",
+                                                   fail_reason="Observed exception")["calls"]  # fmt: skip
+    two[0]["error"], last = "ValueError: batch too large", one[0] | {"compiles": []}
+    told = {"told": True, "parameters": ["x"], "calls": [*one, *two, last]}
+    calls = replayed.calls("compile", ["2", "4", "2"], told, is_told=True)
+    assert [len(call.left_to_eager) for call in calls] == [0, 1, 1]
+    two[0]["error"] = "Unsupported: Observed exception"  # fullgraph: then it is tried again in the next call
+    calls = replayed.calls("compile", ["2", "4", "2"], told, is_told=True)
+    assert [len(call.left_to_eager) for call in calls] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("guard", "of_shape"),
+    [("0/0: tensor 'x' size mismatch at index 0. expected 4, actual 8", True), ("0/0: G['STEP'] == 1", False)],
+)
+def test_what_is_of_a_shape_is_known_from_the_guard(guard, of_shape):
+    (call,) = replayed.calls("compile", ["8"], answer(guard, [8, 8]), is_told=True)
+    assert call.compilations[0].of_shape is of_shape
 
 
 def test_where_torch_keeps_no_record_counts_are_missing():

@@ -126,7 +126,7 @@ def test_recompiles_of_the_same_kind_at_the_same_place_are_one_finding_with_all_
 
 def test_two_inputs_that_change_are_two_findings_because_the_fix_names_the_input():
     guard = "0/0: tensor '{}' size mismatch at index 0. expected 4, actual 2"
-    told = findings(explained(), called(*([record("0/1", reason=guard.format(name))] for name in "xy")))
+    told = findings(explained(), called([], *([record("0/1", reason=guard.format(name))] for name in "xy")))
     assert [("mark_dynamic(x, 0)" in one.fix, "mark_dynamic(y, 0)" in one.fix) for one in told] == [
         (True, False), (False, True),
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_two_inputs_that_change_are_two_findings_because_the_fix_names_the_input
 
 def test_of_very_many_changes_the_first_are_shown_and_all_are_kept():
     guard = "tensor 'x' size mismatch at index 0. expected {}, actual {}"
-    told = called(*([record("0/1", reason=guard.format(n, n + 1))] for n in range(2, 22)))
+    told = called([], *([record("0/1", reason=guard.format(n, n + 1))] for n in range(2, 22)))
     (one,) = findings(explained(), told)
     assert one.changed.count("→") == 20
     assert "and 12 more" in str(Diagnosis("net", "compile", [one], evidence(explained(), told)))
@@ -179,6 +179,70 @@ def test_the_limit_of_recompiles_has_the_place_of_the_function_that_was_compiled
 def test_calls_that_raise_and_cuda_graphs_that_are_skipped_are_told():
     told = findings(explained(), called([record("0/0")], error="no", cudagraph_skips=2))
     assert [(one.kind, one.count) for one in told] == [("cudagraphs", 2), ("failed", 1)]
+
+
+def test_a_call_that_raises_itself_is_left_to_eager_and_no_break_and_has_its_line():
+    said = "Observed exception\n  Explanation: x\n  Developer debug context: raised exception ValueError('no')\n"
+    left = record("0/1", failed="Unsupported", fail_reason=said, fail_path="/mine/m.py", fail_line=11, reason="0/0: x")
+    told = called([left], log=[(said, AT)], error="ValueError: no")
+    told["calls"][0]["raised_at"] = [AT, TORCH]
+    one, other = findings(explained(), told)
+    assert (one.kind, one.cause, one.place) == ("skipped", "exception", "/mine/m.py:11")
+    assert "all of forward() is left to eager" in one.reason
+    assert "tensor" not in one.fix
+    assert (other.kind, other.place) == ("failed", "/mine/m.py:11")
+    assert other.reason == "The call raised ValueError: no."
+    assert evidence(explained(), told)["recompiles_failed"] == 1
+
+
+@pytest.mark.parametrize("fullgraph", [True, None])
+def test_fullgraph_is_named_where_it_is_set(fullgraph):
+    refused = record("0/0", failed="Unsupported", fail_reason=PRINT, fail_path="/mine/m.py", fail_line=40)
+    (one,) = findings(explained(), called([refused], error="Unsupported: no", graphs=0), fullgraph=fullgraph)
+    assert ("leave out fullgraph=True" in one.fix) is bool(fullgraph)
+
+
+def test_what_is_in_the_library_that_logs_is_told_at_the_users_line_alone():
+    inside = ["/usr/lib/python3.11/logging/__init__.py", 340, "_log"]
+    log = [("logging.Logger method", AT), ("trace the builtin `_thread.get_ident.`", inside)]
+    again = record("3/1", path=inside[0], line=297, reason="3/0: ___stack1 == 2")
+    (one,) = findings(explained(), called([record("0/0"), again], log=log))
+    assert (one.cause, one.place) == ("logging", "/mine/m.py:11")
+
+
+def test_what_compiles_again_within_one_call_goes_with_the_break():
+    again = record("1/1", reason="1/0: tensor 'x' dispatch key set mismatch. expected 1, actual 2")
+    first, second = (findings(explained(), called(*calls))[0] for calls in ([[again]], [[], [again]]))
+    assert "within one call" in first.reason
+    assert first.fix.startswith("Mend the graph breaks")
+    assert second.fix.startswith("Give it tensors")
+
+
+def test_a_value_of_another_type_is_told_by_the_types():
+    given = {"inputs": [["0", [4, 8], "float32"], ["1", None, "1.0"]]}
+    (one,) = findings(explained(), called([], [record("0/1", reason="0/0: k == 1")], **given))
+    assert (one.cause, one.changed) == ("type", "k: 1 → 1.0")
+    assert "int in one call and float in another" in one.reason
+    (one,) = findings(explained(), called([], [record("0/1", reason="0/0: ___check_type_id(k, 1), type=<class 'int'>")],
+                                          **given))  # fmt: skip
+    assert (one.cause, one.changed) == ("type", "k: int → float")
+
+
+@pytest.mark.parametrize(("line", "own"), [("C['a'] += 1", True), ("y = C['a']", False)])
+def test_a_global_that_the_model_itself_changes_is_told_so(line, own):
+    linecache.cache["/mine/g.py"] = (1, None, ["C = {'a': 1}\n", "def forward(x):\n", f"    {line}\n"], "/mine/g.py")
+    told = record("0/1", path="/mine/g.py", line=2, reason="0/0: G['C']['a'] == 1")
+    (one,) = findings(explained(), called([], [told]))
+    assert ("The model itself changes the global C['a']" in one.reason) is own
+    assert one.changed == "the global C['a']"
+
+
+def test_findings_are_rows_of_a_table():
+    told = called([record("0/0")], log=[(PRINT, AT)])
+    frame = Diagnosis("net", "compile", findings(explained(), told), evidence(explained(), told)).to_frame()
+    assert list(frame["place"]) == ["/mine/m.py:11"]
+    assert list(frame["cause"]) == ["print"]
+    assert list(Diagnosis("net", "compile").to_frame().columns) == list(frame.columns)
 
 
 def test_a_call_that_raises_where_torch_may_not_break_the_graph_has_the_line_and_its_cause():

@@ -253,3 +253,12 @@ def test_a_process_ends_with_the_one_that_started_it():
     assert process.poll() is None
     os.close(alive_w)
     assert process.wait(60) == -signal.SIGKILL
+
+
+def test_ways_that_are_skipped_for_one_reason_are_told_in_one_sentence():
+    rows = [FreshStart(way, "compile", "skipped", "Nothing to start from.") for way in ("warm", "portable")]
+    rows.append(FreshStart("file", "torchscript", "failed", "It cannot be exported."))
+    assert StartupMatrix("net", "cpu", rows).notes == [
+        "compile: warm, portable: skipped. Nothing to start from.",
+        "torchscript: file: failed. It cannot be exported.",
+    ]

@@ -38,17 +38,30 @@ def test_events_come_back_as_they_were_and_in_order(store):
     assert store.run("a").events == len(STORY)
 
 
-def test_what_is_there_already_is_neither_doubled_nor_changed(store):
+def test_what_is_there_already_is_not_doubled(store):
     keep(store, "a")
     store.append("a", 0, STORY)
-    store.append("a", 1, [ended("stopped")])
+    assert store.events("a") == STORY
+    assert store.run("a").events == len(STORY)
+
+
+@pytest.mark.parametrize("number", [1, 3, len(STORY) + 1])
+def test_other_events_and_events_behind_missing_ones_are_refused(store, number):
+    keep(store, "a")
+    with pytest.raises(OptkitError, match="kept with other events"):
+        store.append("a", number, [ended("stopped")])
     assert store.events("a") == STORY
 
 
-def test_events_behind_a_missing_one_are_not_given_because_a_fold_of_them_would_be_wrong(store):
-    store.append("a", 0, STORY[:2])
-    store.append("a", 3, STORY[3:5])
-    assert store.events("a") == STORY[:2]
+def test_a_run_is_gone_on_with_by_one_process_at_a_time(store):
+    keep(store, "a")
+    me = process_name(os.getpid())
+    store.claim("a", len(STORY), me)
+    store.claim("a", len(STORY), me)
+    with pytest.raises(UsageError, match="still being measured"):
+        store.claim("a", len(STORY), "another 1")
+    with pytest.raises(UsageError, match="has gone on since"):
+        store.claim("a", len(STORY) - 1, me)
 
 
 def test_folder_and_files_are_for_this_user_only(store):

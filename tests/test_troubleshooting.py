@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_each_proof_is_python_about_model_and_inputs_that_calls_what_optkit_has(
     assert called <= FUNCTIONS
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    assert names - made == {"optkit", "model", "inputs"}
+    assert names - made - {"print"} == {"optkit", "model", "inputs"}
 
 
 @pytest.mark.parametrize("proof", PROOFS)
@@ -135,6 +136,21 @@ def test_html_has_all_symptoms_closed_and_is_escaped_without_script_or_style_she
 def test_a_slip_gets_a_suggestion(slip, meant):
     with pytest.raises(UsageError, match=f"did you mean '{meant}'"):
         troubleshoot(slip)
+
+
+@pytest.mark.parametrize("said", ["it is too slow", "slow"])
+def test_words_that_symptoms_share_suggest_them_all(said):
+    with pytest.raises(UsageError, match="did you mean 'slower' or 'slow_start'"):
+        troubleshoot(said)
+
+
+def test_a_symptom_is_told_as_json_and_as_a_table():
+    (told,) = json.loads(troubleshoot("stalls").to_json())["symptoms"]
+    assert told["name"] == "stalls"
+    assert told["proves"][0]["code"] == SYMPTOMS["stalls"].proves[0].code
+    frame = troubleshoot().to_frame()
+    assert list(frame["name"]) == list(SYMPTOMS)
+    assert frame["corrections"][0][0]["said"] == SYMPTOMS["compile_fails"].corrections[0].said
 
 
 def test_spaces_and_capitals_do_not_matter_and_what_is_unknown_lists_the_known():

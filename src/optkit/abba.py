@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 FEWEST_CYCLES = 3
 
 
-def cycles(crew: Crew, baseline: Member, postponed: list[Member], residents: list[Member]) -> Iterator[Event]:
-    """End the `residents`' workers, then measure each of the `postponed` until budget or rounds are used up."""
+def cycles(
+    crew: Crew, baseline: Member, postponed: list[Member], residents: list[Member], *, first: int, known: list[Member]
+) -> Iterator[Event]:
+    """End the `residents`' workers, then measure each of the `postponed` until budget or rounds are used up.
+
+    Rounds are numbered from `first`, after those of the residents, so that each of its turns finds its round. What is
+    `known` was called before the study was resumed: its first call is no news.
+    """
     for member in residents:
         crew.rest(member)
-    number = crew.plan.rounds[1] + 1  # after those of the residents, so that each of its turns finds its round
+    number = first
     if baseline.worker is None:
         yield from crew.bring_up_again(baseline, "reload")
     for cycle in range(1, crew.plan.rounds[1] + 1):
@@ -34,22 +40,22 @@ def cycles(crew: Crew, baseline: Member, postponed: list[Member], residents: lis
             if baseline.worker is None or not member.postponed:
                 continue
             yield from _turn(crew, baseline, number)
-            yield from _visit(crew, baseline, member, number, first=cycle == 1)
+            yield from _visit(crew, baseline, member, number, new=cycle == 1 and member not in known)
             yield from crew.bring_up_again(baseline, "reload")
             yield from _turn(crew, baseline, number)
             number += 1
 
 
-def _visit(crew: Crew, baseline: Member, member: Member, number: int, *, first: bool) -> Iterator[Event]:
+def _visit(crew: Crew, baseline: Member, member: Member, number: int, *, new: bool) -> Iterator[Event]:
     """Load the variant in the baseline's place, let it make two turns, and end it."""
     crew.rest(baseline)
-    yield from crew.bring_up(member) if first else crew.bring_up_again(member, "reload")
+    yield from crew.bring_up(member) if new else crew.bring_up_again(member, "reload")
     crew.in_blocks |= member.is_short
     for _ in range(2):
         yield from _turn(crew, member, number)
     if member.worker is None:
         member.postponed = False  # it failed, and has said so
-    elif first:
+    elif new:
         yield from passes.examine(crew, member)
     crew.rest(member)
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_CHARACTERS = 300
+CONFIG = "torch._dynamo.config."
+WHERE_TO_SET = (
+    "Set it in the module that defines the model, or in a function that builds the model and is given in its place; "
+    "made anywhere else, a setting does not reach optkit's workers."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ _BREAKS: tuple[tuple[str, str, str, str], ...] = (
      "Enter the context outside the model."),
     (r"Observed exception(?:.|\n)*?debug context: (?:raised exception )?(?P<what>[^\n]+)", "exception",
      "While torch traced this function Python raised an exception ({what}).",
-     "Take what raises it out of the model; here or before it, a call asks a tensor what only eager can answer."),
+     "See why these inputs raise it, or take what raises it out of the model."),
     (r"capture_scalar_outputs", "item", _NUMBER,
      "Keep it a tensor, or set torch._dynamo.config.capture_scalar_outputs = True."),
 )
@@ -72,7 +77,7 @@ _CALLS_NUMPY = re.compile(r"\b(?:np|numpy)\.[\w.]+\(|\.numpy\(")
 
 
 def of_break(said: str, source: str = "", inside: str = "") -> Cause:
-    """Return why a graph broke.
+    """Return why a graph broke; a fix that names a setting of torch's says where to set it.
 
     Parameters
     ----------
@@ -83,7 +88,12 @@ def of_break(said: str, source: str = "", inside: str = "") -> Cause:
     inside
         The path of the innermost code that torch was tracing.
     """
-    cause = _of_logging(said, source, inside) or _of_source(said, source) or _of_function(said)
+    cause = _of_break(said, source, inside)
+    return replace(cause, fix=f"{cause.fix.rstrip('.')}. {WHERE_TO_SET}") if CONFIG in cause.fix else cause
+
+
+def _of_break(said: str, source: str, inside: str) -> Cause:
+    cause = _of_logging(said, source, inside) or _of_source(said, source) or _of_function(said, source)
     if cause is not None:
         return cause
     for pattern, name, reason, fix in _BREAKS:
@@ -135,12 +145,12 @@ def _of_source(said: str, source: str) -> Cause | None:
     return None
 
 
-def _of_function(said: str) -> Cause | None:
+def _of_function(said: str, source: str) -> Cause | None:
     """Return the cause where torch cannot look into a function."""
     found = re.search(r"trace the builtin `(?:<unknown module>\.)?(?P<what>[^`]+?)\.?`", said)
     if found is None:
         return None
-    what = found["what"]
+    what = _as_called(found["what"], source)
     fix = "Call it outside the model, and pass what comes of it in as an argument"
     is_known = what.partition(".")[0] in sys.stdlib_module_names or "<unknown module>" in said
     more = "" if is_known else "; if it computes on tensors, make it an operator with torch.library.custom_op"
@@ -148,6 +158,12 @@ def _of_function(said: str) -> Cause | None:
         "unsupported_function", f"torch cannot look into {what}(), which is built into Python or written in C.",
         f"{fix}{more}.",
     )  # fmt: skip
+
+
+def _as_called(what: str, source: str) -> str:
+    """Return the name of a function as the user's line has it: torch calls random.random ``Random.random``."""
+    found = re.search(rf"[\w.]*\b{re.escape(what.rpartition('.')[2])}(?=\()", source)
+    return found[0].lstrip(".") if found is not None and "." in found[0].strip(".") else what
 
 
 def line(said: str) -> str:

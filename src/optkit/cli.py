@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import optkit
-from optkit.cli_runs import COMMANDS, INTERRUPTED, exit_code
+from optkit.cli_runs import COMMANDS, INTERRUPTED, check_report, exit_code
 from optkit.errors import OptkitError, UsageError
 
 BUDGET = (
@@ -86,8 +86,8 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     workload = Workload(model, batch_size=batch_size, device=device, weights=weights)
     if recipe is not None:
         takeaway.check_empty(recipe)
-    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        raise UsageError(f"No report can be written to {report}; give the name of a file in a folder that exists.")
+    if report is not None:
+        check_report(report)
     study = Study(workload, variant or "recommended", budget_s=budget)
     comparison = show(study, to_stderr=as_json)
     if as_json:
@@ -164,6 +164,7 @@ def startup(
         list[str] | None, typer.Option("--variant", "-v", help="Repeatable; default: every way to start.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Start a model in fresh processes, each another way, and say how long the first result takes, phase by phase."""
@@ -171,17 +172,18 @@ def startup(
     from optkit.startups import startup_matrix
 
     with progress() as tell:
-        matrix = startup_matrix(model, variants=variant or None, batch_size=batch_size, tell=tell)
+        matrix = startup_matrix(model, variants=variant or None, batch_size=batch_size, device=device, tell=tell)
     print(matrix.to_json() if as_json else matrix)  # noqa: T201
     raise typer.Exit(INTERRUPTED if matrix.stopped else 0)
 
 
 @app.command()
-def profile(
+def profile(  # noqa: PLR0917 - typer reads options from parameters
     model: Annotated[str, typer.Argument(help="A model's name: torchvision's, tiny_cnn or tiny_transformer.")],
     variant: Annotated[str, typer.Option("--variant", "-v", help="What to hold beside eager.")] = "compile",
     batch_size: Annotated[int, typer.Option(help="Inputs in a batch.")] = 1,
-    trace: Annotated[Path | None, typer.Option(help="Where to save the variant's Chrome trace.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the accelerator if any.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Where to save the variant's Chrome trace.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say which operators a call of eager and of a variant spends its time in."""
@@ -189,18 +191,20 @@ def profile(
     from optkit.profiling import profile as look
 
     with progress() as tell:
-        told = look(model, variant=variant, batch_size=batch_size, trace=trace, tell=tell)
+        told = look(model, variant=variant, batch_size=batch_size, device=device, trace=trace, tell=tell)
     print(told.to_json() if as_json else told)  # noqa: T201
 
 
 @app.command()
 def troubleshoot(
     symptom: Annotated[str | None, typer.Argument(help="A symptom; without one, all are listed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Go from a symptom to its causes, what helps, and the call that proves it."""
     from optkit.troubleshooting import troubleshoot as look
 
-    print(look(symptom))  # noqa: T201
+    found = look(symptom)
+    print(found.to_json() if as_json else found)  # noqa: T201
 
 
 @app.command()

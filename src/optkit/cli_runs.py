@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optkit.errors import UsageError
+from optkit.errors import OptkitError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,8 @@ def show(
     """Print a run that is kept as it was printed at its end."""
     from optkit import live_table, runs
 
+    if report is not None:
+        check_report(report)
     comparison = runs.load(run)
     if report is not None:
         comparison.to_html(report)
@@ -112,38 +114,39 @@ def resume(
     raise typer.Exit(exit_code(comparison))
 
 
-def gate(
+def gate(  # noqa: PLR0917 - typer reads options from parameters
     model: Annotated[str, typer.Argument(help="The model's name, as in the earlier run.")],
     baseline: Annotated[str, typer.Option(help=f"{RUN[:-1]}; or a file that optkit export wrote.")],
     max_slowdown: Annotated[str, typer.Option(help="How much longer a call may take: 5% or 0.05.")] = "5%",
     budget: Annotated[float | None, typer.Option(help="Seconds; default: those of the earlier run.")] = None,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="The machine is as fast as it was: what eager lost too is the model's.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure a model again: exit code 0 where nothing is slower, 1 where something is, 3 where that cannot be told."""
     from optkit import gating, live_table
 
     fields = {} if budget is None else {"budget_s": budget}
-    told = gating.gate(
-        model,
-        baseline,
-        max_slowdown=fraction(max_slowdown),
-        measure=lambda study: live_table.show(study, to_stderr=True),
-        **fields,
-    )
+    try:
+        told = gating.gate(
+            model,
+            baseline,
+            max_slowdown=max_slowdown,
+            steady=steady,
+            measure=lambda study: live_table.show(study, to_stderr=True),
+            **fields,
+        )
+    except OptkitError as error:  # 1 says that something is slower, and must say nothing else
+        raise UsageError(str(error)) from error
     print(told.to_json() if as_json else told)  # noqa: T201
     raise typer.Exit({True: 0, False: SLOWER, None: UNDECIDED}[told.holds])
 
 
-def fraction(said: str) -> float:
-    """Read ``5%`` or ``0.05``; a bare number from 1 on could be meant either way."""
-    is_percent = said.strip().endswith("%")
-    try:
-        number = float(said.strip().removesuffix("%"))
-    except ValueError:
-        number = float("nan")
-    if not 0 <= number < float("inf") or (not is_percent and number >= 1):
-        raise UsageError(f"--max-slowdown is a share such as 5% or 0.05, not {said!r}.")
-    return number / 100 if is_percent else number
+def check_report(path: Path) -> None:
+    """Raise a UsageError where no report can be written, before anything is measured for it."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"No report can be written to {path}; give the name of a file in a folder that exists.")
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -16,6 +16,12 @@ MODEL = "the model"
 """What a user calls that function."""
 
 
+BREAKING = ("Unsupported", "UserError")
+"""Kinds of failure that are a graph break, unless torch may break no graph."""
+COMPARED = 120
+"""So many characters of torch's words are compared: its sources end them differently."""
+
+
 def is_wrapper(path: str) -> bool:
     """Whether a file is the one in which torch wraps modules of its own."""
     return path.endswith(WRAPPER)
@@ -43,6 +49,23 @@ def guard(record: dict[str, Any], parameters: list[str]) -> str:
 def is_limit(record: dict[str, Any]) -> bool:
     """Whether torch gave up here because it had compiled the function too often."""
     return bool(record["failed"]) and "limit" in f"{record['failed']} {record['fail_reason']}".lower()
+
+
+def outcome(record: dict[str, Any], error: str | None) -> str:
+    """Return what a compile came to.
+
+    ``compiled``; ``skipped``, so that eager runs; ``failed``, where the call raised torch's own words; or ``error``,
+    where it raised one of its own, which says more.
+    """
+    if not record["failed"]:
+        return "compiled"
+    if error is None:
+        return "skipped"
+    if record["failed"] not in BREAKING:
+        return "error"
+    words = record["fail_reason"].strip().partition("\n")[0][:COMPARED].rstrip(".")
+    is_torchs = error.startswith(f"{record['failed']}: ") or (bool(words) and words in error)
+    return "failed" if is_torchs else "skipped"
 
 
 def compiled_before(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:

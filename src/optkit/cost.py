@@ -103,7 +103,7 @@ class BreakEven(NamedTuple):
             return "cannot be told" if self.low <= 1 else f"{_count(self.low)} calls at the earliest, perhaps never"
         if self.high <= 1:
             return "1 call"
-        return f"{_count(self.calls)} calls ({_count(self.low)}–{_count(self.high)})"
+        return f"{_count(self.calls)} call{'s' * (_count(self.calls) != '1')} ({_count(self.low)}–{_count(self.high)})"
 
 
 def break_even(

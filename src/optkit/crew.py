@@ -123,6 +123,8 @@ class Crew:
         self.rest(member)
         begin = time.monotonic()
         try:
+            if self.probes(member):
+                yield from self.learn_cpu(member)  # of a study that was resumed
             for step, answer in self.start_again(member, settle=True):
                 if step == "settle" and not member.call_s:  # a study that was resumed
                     _learn(member, answer)

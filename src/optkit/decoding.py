@@ -58,6 +58,31 @@ def decode(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**fields)
 
 
+def check(name: str, hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raise an OptkitError unless the values that have hints are of these types; there may be fewer, and others.
+
+    Parameters
+    ----------
+    name
+        What to call them in a message.
+    hints
+        Types by the name of the value.
+    values
+        An object as JSON has it.
+    """
+    for key, hint in hints.items():
+        if key not in values:
+            continue
+        try:
+            _reader(hint, 0)(values[key])
+        except (_WrongError, OverflowError) as error:
+            shown = text.one_line(reprlib.repr(values[key]), limit=SHOWN)
+            raise OptkitError(
+                f"The record of the {name} says {key}={shown}, which is not {error}; it is damaged, or of another "
+                "version."
+            ) from None
+
+
 @cache
 def _fields(kind: type) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
     """Return what reads each field, and which of them must be there."""
@@ -132,9 +157,9 @@ def _many(hint: Any, least: int) -> Callable[[Any], tuple[Any, ...]]:
     one = _reader(hint, least)
 
     def read(value: Any) -> tuple[Any, ...]:
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and len(value) >= least:
             return tuple(map(one, value))
-        raise _WrongError("a list")
+        raise _WrongError("a list" if least == 0 else "a list with something in it")
 
     return read
 

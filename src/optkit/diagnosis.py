@@ -8,19 +8,22 @@ interface. All are read.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from optkit import diagnosis_page, sightings
 from optkit.errors import UsageError
-from optkit.investigation import Investigation
-from optkit.variant import BASELINE, Variant
+from optkit.finding import Finding
+from optkit.investigation import Investigation, chosen_variant
+from optkit.variant import BASELINE
 from optkit.workload import workload_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from optkit.finding import Finding
+    import pandas as pd
+
+    from optkit.variant import Variant
 
 PASSES = 3
 """How often the batches are called: what a model keeps from one call shows in the next, a growing list in the third."""
@@ -40,7 +43,7 @@ class Diagnosis:
     evidence
         What was counted: ``calls``, ``compiles``, ``graphs``, ``graph_breaks`` (of all sources the most),
         ``breaks_logged``, ``breaks_counted``, ``breaks_explained``, ``functions_resumed``, ``recompiles``,
-        ``skipped_functions``, ``cudagraph_skips``. None where torch does not say.
+        ``recompiles_failed``, ``skipped_functions``, ``cudagraph_skips``. None where torch does not say.
     details
         What could not be looked at, in sentences.
     """
@@ -65,6 +68,14 @@ class Diagnosis:
     def is_clean(self) -> bool:
         """Whether torch made a graph, and nothing was found that is in its way."""
         return not self.findings and bool(self.evidence.get("graphs"))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a finding, with the attributes of `Finding` and its ``place``."""
+        import pandas as pd
+
+        names = [one.name for one in fields(Finding)]
+        rows = [[*(getattr(found, name) for name in names), found.place] for found in self.findings]
+        return pd.DataFrame(rows, columns=[*names, "place"])
 
     def to_json(self) -> str:
         """Return it as one JSON document."""
@@ -115,7 +126,7 @@ def diagnose(
 
 def look(looking: Investigation, variant: Variant | str) -> Diagnosis:
     """Do it with the workers of an investigation; see `diagnose`."""
-    chosen = variant if isinstance(variant, Variant) else Variant.parse(variant)
+    chosen = chosen_variant(variant)
     if not chosen.engine.compiles:
         raise UsageError(f"{chosen} does not use torch.compile, so it has no graph breaks; give a variant of compile.")
     with looking:
@@ -124,7 +135,7 @@ def look(looking: Investigation, variant: Variant | str) -> Diagnosis:
         explained = looking.ask(eager, "breaks", chosen, **settings)
         eager.end()
         called = looking.ask(looking.worker(chosen), "calls", chosen, passes=PASSES)
-    found = sightings.findings(explained, called, dynamic=settings["dynamic"])
+    found = sightings.findings(explained, called, **settings)
     result = Diagnosis(looking.workload.name, str(chosen), found, sightings.evidence(explained, called))
     if explained["failed"] and not any(one.kind == "failed" for one in found):  # else that says what it was
         result.details.append(f"torch._dynamo.explain could not say more: {explained['failed']}.")

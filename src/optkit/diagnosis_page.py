@@ -24,6 +24,7 @@ KINDS = {
 }
 BREAKING = ("graph_break", "skipped", "not_compiled")
 """Kinds of finding that torch tells of as breaks."""
+WRAPPED = "white-space:pre-wrap"
 NOTHING = "Nothing found"
 MOST_CHANGES = 8
 """So many changes are shown; `Finding.changed` has all."""
@@ -49,7 +50,7 @@ def _tally(kind: str, counts: list[int]) -> str:
 
 
 def evidence(diagnosis: Diagnosis) -> str:
-    """Return what was counted, in one sentence."""
+    """Return what was counted, in one sentence; what there is none of is left out."""
     told = diagnosis.evidence
     sides = {
         "torch's log": told.get("breaks_logged"),
@@ -58,14 +59,18 @@ def evidence(diagnosis: Diagnosis) -> str:
         "the functions it resumed": told["functions_resumed"],
     }
     breaks = ", ".join(f"{'?' if count is None else count} by {side}" for side, count in sides.items())
+    made = f"{told['calls']} calls made {_count(told['compiles'], 'compile')} and {_count(told['graphs'], 'graph')}"
     places = sum(one.kind in BREAKING for one in diagnosis.findings)
     is_repeated = max(count or 0 for count in sides.values()) > places
     more = " (a break is told once more in each function that leads to it)" if is_repeated else ""
-    return (
-        f"{told['calls']} calls made {_count(told['compiles'], 'compile')} and {_count(told['graphs'], 'graph')}; "
-        f"graph breaks: {breaks}{more}; recompiles: {_known(told['recompiles'])}; "
-        f"functions left to eager: {_known(told['skipped_functions'])}."
-    )
+    failed = f" and {lost} that failed" if (lost := told.get("recompiles_failed")) else ""
+    parts = [
+        made,
+        f"graph breaks: {breaks}{more}" * (set(sides.values()) != {0}),
+        f"recompiles: {_known(told['recompiles'])}{failed}" * (told["recompiles"] != 0 or bool(failed)),
+        f"functions left to eager: {_known(told['skipped_functions'])}" * (told["skipped_functions"] != 0),
+    ]
+    return f"{'; '.join(filter(None, parts))}."
 
 
 def lines(diagnosis: Diagnosis) -> list[str]:
@@ -95,9 +100,10 @@ def html(diagnosis: Diagnosis) -> str:
     parts = [f"<b>{escape(headline(diagnosis))}</b>"]
     for one in diagnosis.findings:
         where = f" <code>{escape(words(one))}</code>" if one.place else escape(_where(one))
-        source = f"<pre style='margin:4px 0 4px 12px'>{escape(one.source)}</pre>" if one.source else ""
+        source = f"<pre style='margin:4px 0 4px 12px;{WRAPPED}'>{escape(one.source)}</pre>" if one.source else ""
         changed = f"<div>{escape(_changes(one))}</div>" if one.changed else ""
-        said = f"<details><summary>torch's words</summary><pre>{escape(one.said)}</pre></details>" if one.said else ""
+        words_of_torch = f"<summary>torch's words</summary><pre style='{WRAPPED}'>{escape(one.said)}</pre>"
+        said = f"<details>{words_of_torch}</details>" if one.said else ""
         also = "".join(f"<div style='opacity:.7'>{escape(line)}</div>" for line in _also(one))
         parts.append(
             f"<div style='border-left:3px solid currentColor;padding:2px 0 2px 10px;margin:10px 0'>"
@@ -105,7 +111,7 @@ def html(diagnosis: Diagnosis) -> str:
             f"<div>{escape(one.reason)}</div><div><b>Fix:</b> {escape(one.fix)}</div>{also}{said}</div>"
         )
     parts += [f"<div style='opacity:.8'>{escape(one)}</div>" for one in (evidence(diagnosis), *diagnosis.details)]
-    return literal(f"<div style='max-width:60em;line-height:1.45'>{''.join(parts)}</div>")
+    return literal(f"<div style='max-width:60em;line-height:1.45;overflow-wrap:anywhere'>{''.join(parts)}</div>")
 
 
 def _also(finding: Finding) -> list[str]:

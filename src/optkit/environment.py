@@ -35,6 +35,9 @@ VARIABLES = (
 # fmt: on
 """The only variables whose values are recorded: they decide how fast torch is, and hold no secrets."""
 
+MACHINE = {"cpu": "processor", "cpus": "CPUs", "cpu_quota": "CPU quota", "accelerators": "accelerators", "cuda": "CUDA"}
+"""What of the machine decides how long calls take: keys of the environment's record, and what to call them."""
+
 
 @dataclass(frozen=True)
 class Environment:

@@ -15,7 +15,6 @@ from optkit.run_diff import RunDiff, diff_of
 from optkit.store import LAST
 from optkit.study import Study, collect, plan_from
 from optkit.variant import BASELINE
-from optkit.verdicts import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +56,8 @@ class Gate:
     Attributes
     ----------
     rows
-        A `Judged` for each variant.
+        A `Judged` for each variant. On one machine eager is the yardstick, and what slows all variants alike cannot
+        be told from a slower machine: that is never False.
     max_slowdown
         What is allowed, as a fraction.
     diff
@@ -92,7 +92,8 @@ def gate(
     baseline: str | Path | Comparison = LAST,
     inputs: Any = None,
     *,
-    max_slowdown: float = SLOWDOWN,
+    max_slowdown: float | str = SLOWDOWN,
+    steady: bool = False,
     measure: Callable[[Study], Comparison] = collect,
     **plan_fields: Any,
 ) -> Gate:
@@ -106,7 +107,10 @@ def gate(
         A run that is kept (as in `optkit.load`), the path of a file that `optkit export` wrote, which holds one run, or
         a comparison.
     max_slowdown
-        How much longer a call may take, as a fraction: 0.05 for 5 %.
+        How much longer a call may take: 0.05 or ``"5%"``.
+    steady
+        You know that the machine is as fast as it was then. What eager lost too is then the model's; else it is taken
+        for the machine's, and a model that became slower as a whole cannot be told from a slower machine.
     measure
         Runs the study.
     plan_fields
@@ -117,24 +121,36 @@ def gate(
     UsageError
         If the earlier run measured something else, on another machine, or cannot be found.
     """
-    if isinstance(max_slowdown, bool) or not 0 <= max_slowdown < float("inf"):
-        raise UsageError(f"max_slowdown must be a fraction of at least 0, such as 0.05 for 5 %, not {max_slowdown!r}.")
+    most = fraction(max_slowdown)
     before = baseline if isinstance(baseline, Comparison) else _read(str(baseline))
     if before.started is None:
         raise UsageError("The earlier run has no events, so there is nothing to compare with.")
     workload = resuming.workload_again(before, model, inputs)
     chosen = [name for name in before.measurements if name != str(BASELINE)]
     after = measure(Study(workload, chosen or [BASELINE], plan_from(None, dict(before.started.plan) | plan_fields)))
-    found = diff_of(before, after)
-    # One machine has eager for its yardstick, so it is judged itself only where there is nothing else.
-    judged = [change for change in found.changes if len(found.changes) == 1 or change.variant != str(BASELINE)]
-    rows = tuple(_judge(change, found, after.measurements[change.variant], max_slowdown) for change in judged)
-    return Gate(rows, max_slowdown, found)
+    found = diff_of(before, after, steady=steady)
+    # Where eager is the yardstick it is judged itself only if there is nothing else.
+    judged = [one for one in found.changes if steady or len(found.changes) == 1 or one.variant != str(BASELINE)]
+    rows = tuple(_judge(change, found, after.measurements[change.variant], most) for change in judged)
+    return Gate(rows, most, found)
+
+
+def fraction(said: float | str) -> float:
+    """Read ``"5%"``, ``"0.05"`` or 0.05; as a text, a bare number from 1 on could be meant either way."""
+    is_percent = isinstance(said, str) and said.strip().endswith("%")
+    try:
+        number = float(said.strip().removesuffix("%") if isinstance(said, str) else said)
+    except (TypeError, ValueError):
+        number = float("nan")
+    is_unclear = isinstance(said, bool) or (isinstance(said, str) and not is_percent and number >= 1)
+    if not 0 <= number < float("inf") or is_unclear:
+        raise UsageError(f"How much slower is allowed must be a share such as 5% or 0.05, not {said!r}.")
+    return number / 100 if is_percent else number
 
 
 def _read(name: str) -> Comparison:
     """Return the run of this name, or the one in a file of this name."""
-    return runs.read(name) if Path(name).is_file() else runs.load(name)
+    return runs.read(name) if Path(name).is_file() or "/" in name or Path(name).suffix else runs.load(name)
 
 
 def _judge(change: Change, found: RunDiff, after: Measurement, most: float) -> Judged:
@@ -145,16 +161,25 @@ def _judge(change: Change, found: RunDiff, after: Measurement, most: float) -> J
     said = "" if low is None or high is None else f"({1 + low:.2f}–{1 + high:.2f}, noise included)"
     takes = "" if slowdown is None else f"A call takes {1 + slowdown:.2f} times what it took {said}".strip() + "."
     holds: bool | None = None
-    if change.reason is not None and after.agreement not in (None, *PASSING):
-        holds, reason = False, change.reason
+    if change.agrees_no_more:
+        holds, reason = False, str(change.reason)
     elif low is None or high is None:
         reason = change.reason or f"{takes} How far this machine strays by itself is not known."
     elif found.elsewhere:
         reason = f"The earlier run was made elsewhere ({', '.join(found.elsewhere)} differ)."
     else:
         holds = False if low > most else True if high <= most else None
-        reason = takes if holds is not None else f"{takes} A larger budget, or a quieter machine, would tell."
+        reason = takes if holds is not None else f"{takes} {_what_would_tell(found, most)}"
+    if holds and after.agreement is None:
+        holds, reason = None, f"{takes} Its outputs were not compared, so it is not known whether they still agree."
     return Judged(change.variant, holds, slowdown, low, high, reason)
+
+
+def _what_would_tell(found: RunDiff, most: float) -> str:
+    eager = found.changes[0]
+    if found.noise is not None and eager.ratio is not None and abs(math.log(eager.ratio)) > math.log1p(most):
+        return "Eager moved as well: where you know that the machine is as fast as it was, steady (--steady) says so."
+    return "A larger budget, or a quieter machine, would tell."
 
 
 def _slowdown(change: Change, noise: float | None) -> tuple[float | None, float | None, float | None]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 from optkit.causes import Cause, line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SIZE_OF_ONE = "A size of 1 always has a graph of its own, also with dynamic=True."
 _CHANGED = "{what}: {old} → {new} in dimension {index}"
@@ -47,9 +51,25 @@ _GUARDS: tuple[tuple[str, str, str, str, str], ...] = (
      "the size of {what} in dimension {index}",
      "The graph before holds for sizes with {guard} only: the model, or an operation in it, asks that of the size.",
      "Warm up sizes on both sides of that bound, or take what asks for it out of the model."),
-    (r"G\[['\"](?P<what>\w+)['\"]\]", "global", "the global {what}",
-     "The global variable {what} is read in the model, its value was built in, and it has changed.",
+    (r"G\[['\"](?P<what>\w+)['\"]\](?P<part>(?:\[[^\]]+\]|\.\w+)*)", "global", "the global {what}{part}",
+     "The global {what}{part} is read in the model, its value was built in, and it has changed.",
      "Pass it as an argument that is a tensor, or do not change it between calls."),
+    (r"^___check_type_id\((?P<what>[^,]+), \d+\), type=<class '(?P<old>[^']+)'>", "type",
+     "{what}: not {old} any more", "{what} is of another type than it was compiled for, and each needs a graph.",
+     "Give it the same type each time."),
+    (r"^expected type of '(?P<what>.+?)' to be a tensor type, ' but found <class 'NoneType'>", "type",
+     "{what}: tensor → None", "{what} is a tensor in some calls and None in others, and each needs a graph.",
+     "Give a tensor each time, one that changes nothing where there is none, or warm up both."),
+    (r"^(?P<what>[A-Za-z_]\w*) is None$", "type", "{what}: not None any more",
+     "{what} is a value in some calls and None in others, and each needs a graph.",
+     "Give a value each time, one that changes nothing where there is none, or warm up both."),
+    (r"^expected type of '(?P<what>.+?)' to be a tensor type, ' but found <class '(?P<new>.+?)'>", "type",
+     "{what}: tensor → {new}", "{what} is of another type than it was compiled for, and each needs a graph.",
+     "Give it the same type each time."),
+    (r"^(?P<what>[\w.\[\]'\"]+) is (?P<other>(?!None\b|True\b|False\b)[A-Za-z_][\w.\[\]'\"]*)$", "same_object",
+     "whether {what} and {other} are one object",
+     "{what} and {other} were one object when it was compiled, and are not now.",
+     "Give two objects in each call, or the same one in each."),
     (r"___stack\d+ ==", "python_value", "a Python value",
      "A value that Python computed at a graph break is built into the rest of the function, and it has changed.",
      "Mend the graph break above it; then the value is part of the graph."),
@@ -59,6 +79,12 @@ _GUARDS: tuple[tuple[str, str, str, str, str], ...] = (
     (r"(?:len\((?P<what>self[\w.\[\]'\"]*)\)|not (?P<bare>self\.[\w.\[\]]+))", "mutated_state",
      "{what}", "The model changes {what}, a container that it keeps, and its length was built in.",
      "Keep no list or dict that grows in the model; keep a tensor, or collect outside of it."),
+    (r"not ___dict_contains\('(?P<part>\w+)', (?P<what>self[\w.\[\]]*)\.__dict__\)", "mutated_state", "{what}.{part}",
+     "{what}.{part} was not set when it was compiled, and the model has set it since.",
+     "Set it before the first call, to a tensor of the size that it keeps."),
+    (r"^(?P<what>self\.[\w.\[\]]+) is None$", "mutated_state", "{what}: not None any more",
+     "{what} was None when it was compiled, and the model has set it since.",
+     "Set it before the first call, to a tensor of the size that it keeps."),
     (r"(?P<what>self\.[\w.\[\]]+) (?:==|is)", "mutated_state", "{what}",
      "The model changes {what}, a Python value that it keeps, which was built in.",
      "Register it as a buffer, so that it is a tensor, or keep it outside the model."),
@@ -75,7 +101,7 @@ _GUARDS: tuple[tuple[str, str, str, str, str], ...] = (
 # fmt: on
 
 
-def of_guard(guard: str, *, dynamic: bool | None = None) -> Cause:
+def of_guard(guard: str, *, dynamic: bool | None = None, parameters: Sequence[str] | None = None) -> Cause:
     """Return why something was compiled again.
 
     Parameters
@@ -84,8 +110,10 @@ def of_guard(guard: str, *, dynamic: bool | None = None) -> Cause:
         As `optkit.compile_record.guard` returns it.
     dynamic
         That setting of torch.compile: what is on already is no remedy.
+    parameters
+        The names of the model's parameters: what is none of them has no name outside the model. None: not known.
     """
-    if (cause := _of_size(guard, dynamic) or _of_argument(guard, dynamic)) is not None:
+    if (cause := _of_size(guard, dynamic, parameters) or _of_argument(guard, dynamic)) is not None:
         return cause
     for pattern, name, changed, reason, fix in _GUARDS:
         if (found := re.search(pattern, guard)) is not None:
@@ -97,7 +125,7 @@ def of_guard(guard: str, *, dynamic: bool | None = None) -> Cause:
     )  # fmt: skip
 
 
-def _of_size(guard: str, dynamic: bool | None) -> Cause | None:
+def _of_size(guard: str, dynamic: bool | None, parameters: Sequence[str] | None) -> Cause | None:
     """Return the cause where a size was built in."""
     found = re.search(
         r"tensor '(?P<what>.+?)' size mismatch at index (?P<index>\d+)\. expected (?P<old>\d+), actual (?P<new>\d+)",
@@ -107,6 +135,9 @@ def _of_size(guard: str, dynamic: bool | None) -> Cause | None:
         return None
     what, index = found["what"], found["index"]
     changed = _CHANGED.format(**found.groupdict())
+    if what.startswith("self."):
+        return Cause("mutated_state", f"The model changes the size of {what}, a tensor that it keeps.",
+                     "Keep it at one size: make it once, as long as it ever gets, and fill it.", changed)  # fmt: skip
     if "1" in (found["old"], found["new"]):
         fix = "Pad it to 2" if dynamic else "Pad it to 2 and compile with dynamic=True"
         return Cause("size_of_one", f"{what}: {_SIZE_OF_ONE[0].lower()}{_SIZE_OF_ONE[1:]}",
@@ -118,7 +149,9 @@ def _of_size(guard: str, dynamic: bool | None) -> Cause | None:
         return Cause(name, f"{reason} although dynamic=True is set.",
                      "Take out of the model what fixes the size, pad it, or warm up all sizes.", changed)  # fmt: skip
     mark = f"torch._dynamo.mark_dynamic({what}, {index})"
-    fix = f"Compile with dynamic=True, mark it with {mark}, pad it, or warm up all sizes."
+    is_given = parameters is None or re.split(r"[.\[]", what)[0] in parameters
+    marked = f"mark it with {mark}, " if is_given else ""
+    fix = f"Compile with dynamic=True, {marked}pad it, or warm up all sizes."
     return Cause(name, f"{reason}.", fix, changed)
 
 

@@ -17,22 +17,35 @@ from optkit.machine_lock import MachineLock
 from optkit.member import Member
 from optkit.phases import PHASE_WORDS
 from optkit.study import Plan, alone
+from optkit.variant import Variant
 from optkit.worker.endings import StoppedError, WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from optkit.variant import Variant
     from optkit.worker.host import Host, Worker
     from optkit.workload import Workload
 
-__all__ = ["INTERRUPTIONS", "LIMIT_S", "Investigation", "StoppedError"]
+__all__ = ["INTERRUPTIONS", "LIMIT_S", "Investigation", "StoppedError", "chosen_variant"]
 
 LIMIT_S = 600.0
 QUESTION_WORDS = {"breaks": "explaining its graphs", "calls": "calling it", "profile": "watching its operators"}
 INTERRUPTIONS = (KeyboardInterrupt, StoppedError)
 """What ends an investigation early; what is known by then is kept where it is an answer."""
+
+
+def chosen_variant(given: Variant | str) -> Variant:
+    """Return the variant that a user gave, as it is or as text.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or there is no such variant.
+    """
+    if not isinstance(given, Variant | str):
+        raise UsageError(f"{given!r} is no variant; give one, as optkit.Variant or as text such as 'compile'.")
+    return given if isinstance(given, Variant) else Variant.parse(given)
 
 
 class Investigation:
@@ -158,4 +171,4 @@ class Investigation:
         try:
             yield
         except WorkerFailedError as error:
-            raise UsageError(f"{variant} of {self.workload.name} failed: {error.reason}") from error
+            raise UsageError(f"{variant} of {self.workload.name} failed: {' '.join(error.reason.split())}") from error

@@ -124,24 +124,17 @@ def print_history(frame: pd.DataFrame) -> None:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "started", "model", "torch"):
         drawn.add_column(name, no_wrap=True)
-    for name in ("best", "ended because"):
+    for name in ("ended because", "answer"):
         drawn.add_column(name, overflow="fold")
     for row in frame.to_dict("records"):
-        best = "–" if row["best"] is None or row["best"] != row["best"] else _best(row)
         ended = dict[Any, str](ENDINGS).get(row["ended_because"], "it goes on")
-        started = row["started"].tz_convert(None).strftime("%Y-%m-%d %H:%M")
-        drawn.add_row(*map(Text, (row["run_id"], started, str(row["model"]), str(row["torch"]), best, ended)))
+        started = str(row["started"])[: len("2026-01-01 00:00")]
+        told = (row["run_id"], started, row["model"], row["torch"], ended, row["answer"])
+        drawn.add_row(*(Text(str(one) if isinstance(one, str) else "–") for one in told))
     console = _console()
     if not console.is_terminal:
         console = _console(width=PIPED_WIDTH)
     console.print(drawn if len(frame) else "No run is kept yet.")
-
-
-def _best(row: dict[Any, Any]) -> str:
-    """Return the best variant of a run with its speed-up and interval, where there is one."""
-    if row["verdict"] == "baseline":
-        return f"{row['best']}, nothing faster"
-    return f"{row['best']} {row['speedup']:.2f}x ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
 
 
 def _console(*, to_stderr: bool = False, width: int | None = None) -> Console:

@@ -8,15 +8,18 @@ do not see each other's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
 import struct
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from optkit import text
+from optkit.errors import OptkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 VARIABLE = "OPTKIT_LOCK"
 """Names another lock, so that studies that are to run side by side can."""
 LOOKS_S = 0.5
-WAITERS = 128
+WAITERS = 1024
+UNKNOWN = "a process that does not say who it is"
 LONGEST = 80
 
 
@@ -47,10 +51,16 @@ class MachineLock:
         try:
             one.bind(self._name)
             one.listen(WAITERS)
-        except OSError:
+        except OSError as error:
             one.close()
-            return False
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise OptkitError(
+                f"The lock that keeps studies apart cannot be had: {error.strerror}; {VARIABLE} names it, in at most "
+                "80 characters."
+            ) from error
         self._socket = one
+        _HELD.add(one)
         return True
 
     def release(self) -> None:
@@ -67,14 +77,19 @@ class MachineLock:
         look_again
             Is called with the seconds until the next look; it may raise, and nothing is waited for then.
         """
+        said = False
         while not self.acquire():
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as one:
                 one.setblocking(False)
                 try:
                     one.connect(self._name)
-                except OSError:  # it is free again, or more wait than can be counted
+                except OSError:  # it is free again, or its holder does not tell, or more wait than can be counted
                     look_again(LOOKS_S)
+                    if not said:
+                        said = True
+                        yield UNKNOWN
                     continue
+                said = True
                 yield _named(_pid_behind(one))
                 while not select.select([one], [], [], 0)[0]:  # it closes when the holder lets go, or dies
                     look_again(LOOKS_S)
@@ -87,6 +102,18 @@ def machine_lock() -> Iterator[None]:
         for _ in lock.wait(time.sleep):
             pass
         yield
+
+
+_HELD: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """Close what a fork has inherited, so that it does not keep the lock when its parent lets go."""
+    for one in _HELD:
+        one.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _pid_behind(one: socket.socket) -> int:

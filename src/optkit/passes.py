@@ -190,4 +190,3 @@ def _lost(crew: Crew, member: Member, phase: Phase, error: WorkerFailedError) ->
     if not error.raised:
         member.worker = None
     yield PassFailed(at_s=crew.elapsed_s, phase=phase, reason=error.reason, details=error.details, **member.names)
-

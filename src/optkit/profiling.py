@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from optkit import disturbance, profile_page
 from optkit.engines import AotInductor, OnnxRuntime, inductor_settings
 from optkit.errors import UsageError
-from optkit.investigation import Investigation
+from optkit.investigation import Investigation, chosen_variant
 from optkit.variant import BASELINE, Variant
 from optkit.workload import workload_from
 
@@ -235,10 +235,10 @@ def watch(
     trace: str | os.PathLike[str] | None = None,
 ) -> Profile:
     """Do it with the workers of an investigation; see `profile`."""
-    chosen = variant if isinstance(variant, Variant) else Variant.parse(variant)
+    chosen = chosen_variant(variant)
     if type(calls) is not int or calls < 1:
         raise UsageError(f"calls must be a whole number of at least 1, not {calls!r}.")
-    path = None if trace is None else _checked(Path(trace))
+    path = None if trace is None else _checked(trace)
     sides = [BASELINE] if chosen == BASELINE else [BASELINE, chosen]
     with looking:
         told = [_look(looking, one, calls, path if one == chosen else None) for one in sides]
@@ -299,9 +299,11 @@ def _details(sides: Sequence[Side], variant: Variant, device: str) -> list[str]:
     return told
 
 
-def _checked(path: Path) -> Path:
+def _checked(trace: Any) -> Path:
     """Return the path of a trace, if a file can be made there; better to fail now than after a compile."""
-    path = path.expanduser()
+    if not isinstance(trace, str | os.PathLike) or not os.fspath(trace):
+        raise UsageError(f"The trace cannot be saved as {trace!r}; give the path of a file in a folder that exists.")
+    path = Path(trace).expanduser()
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"The trace cannot be saved as {path}; give the path of a file in a folder that exists.")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,11 @@ class Recorder:
         self._number = number
         self._writer = process_name(os.getpid())
         self._waiting: list[Event] = []
+        self._summary: dict[str, Any] | None = None
         self._told = False
 
     def add(self, event: Event, summary: dict[str, Any] | None = None) -> NotKept | None:
-        """Keep an event; return what to tell those who watch where that is not possible, once.
+        """Keep an event; return what to tell those who watch: once where that fails, and once when it works again.
 
         Parameters
         ----------
@@ -48,20 +50,36 @@ class Recorder:
         if isinstance(event, StudyEnded):
             self._writer = ""
         try:
-            if self._store is None:
-                self._store = Store()
-            self._store.append(self._run_id, self._number, self._waiting, summary, writer=self._writer)
+            self._flush(summary)
         except OptkitError as error:
+            self._summary = summary or self._summary
             if self._told:
                 return None
             self._told = True
             return NotKept(at_s=event.at_s, reason=str(error))
+        if not self._told:
+            return None
+        self._told = False
+        return NotKept(at_s=event.at_s, reason=None)
+
+    def claim(self) -> None:
+        """Go on with a run; a UsageError where somebody else does. See `Store.claim`."""
+        if self._store is None:
+            self._store = Store()
+        self._store.claim(self._run_id, self._number, str(self._writer))
+
+    def _flush(self, summary: dict[str, Any] | None) -> None:
+        if self._store is None:
+            self._store = Store()
+        self._store.append(self._run_id, self._number, self._waiting, summary or self._summary, writer=self._writer)
         self._writer = None  # it is known now
         self._number += len(self._waiting)
         self._waiting.clear()
-        return None
 
     def close(self) -> None:
-        """Close the store."""
+        """Try once more what could not be kept, and close the store."""
+        if self._waiting:
+            with contextlib.suppress(OptkitError):
+                self._flush(None)
         if self._store is not None:
             self._store.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import disturbance, replay_advice, replay_items, replay_page, replayed
 from optkit.errors import UsageError
-from optkit.investigation import INTERRUPTIONS, Investigation
+from optkit.investigation import INTERRUPTIONS, Investigation, chosen_variant
 from optkit.variant import BASELINE, Variant
 from optkit.workload import Workload, workload_from
 
@@ -217,18 +217,13 @@ def _asked(looking: Investigation, variant: Variant, given: dict[str, Any]) -> d
 
 def _variants(variants: Iterable[Variant | str] | Variant | str | None) -> dict[str, Variant]:
     """Return the variants by the name that they have here, eager first."""
-    given = WAYS if variants is None else [variants] if isinstance(variants, Variant | str) else list(variants)
+    given = WAYS if variants is None else [variants] if isinstance(variants, Variant | str) else variants
+    if not hasattr(given, "__iter__"):
+        raise UsageError(f"{given!r} is no variant; give variants as optkit.Variant or text, or {MARK!r}.")
     chosen = {EAGER: BASELINE}
     for one in given:
-        if one == MARK:
-            chosen[MARK] = Variant.parse("compile")
-        elif isinstance(one, str):
-            variant = Variant.parse(one)
-            chosen[str(variant)] = variant
-        elif isinstance(one, Variant):
-            chosen[str(one)] = one
-        else:
-            raise UsageError(f"{one!r} is no variant; give optkit.Variant, its text, or {MARK!r}.")
+        variant = Variant.parse("compile") if one == MARK else chosen_variant(one)
+        chosen[MARK if one == MARK else str(variant)] = variant
     return chosen
 
 

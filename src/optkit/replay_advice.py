@@ -20,6 +20,7 @@ NEAR = 1.1
 """Times within 10 % are called about the same: each is of one run, and compiling takes longer at times."""
 FEWEST_LATER = 2
 """Of fewer calls in which nothing was compiled nothing is concluded."""
+MOST_REASONS = 3
 MOST_CHARACTERS = 70
 """So many of what was asked for are named in one sentence, of longer lists the first."""
 FIRST_DIMENSION = re.compile(r"index 0\.|(?:size\(\)|shape)\[0\]")
@@ -28,7 +29,7 @@ FIRST_DIMENSION = re.compile(r"index 0\.|(?:size\(\)|shape)\[0\]")
 def advice(replay: Replay) -> list[str]:
     """Return what to do, and what it rests on, one sentence each."""
     ways = [name for name in replay.variants if name != EAGER]
-    told = [*_refused(replay), *_compiled(replay, ways), *_given_up(replay, ways)]
+    told = [*_refused(replay), *_compiled(replay, ways), *_other_reasons(replay, ways), *_given_up(replay, ways)]
     if not replay.is_disturbed:
         told += _least(replay, ways)
     told += [*_ones(replay, ways), *_bounds(replay, ways), *_marks(replay), *_warm_up(replay, ways)]
@@ -90,10 +91,10 @@ def _compiled(replay: Replay, ways: list[str]) -> list[str]:
     said = [f"{listed(nothing)} compiled nothing in {len(replay.of(told[0]))} calls."] if nothing else []
     later = len(replay.of(told[0])) - 1
     if some and later and not any(again(counts[name]) for name in some):
-        said.append(
-            f"Nothing was compiled again: {listed(some)} compiled in the first call only, and the {later} after it ran "
-            "on what that had compiled."
-        )
+        rest = [call for name in some for call in replay.of(name)[1:]]
+        plain = not any(call.error or call.left_to_eager for call in rest)
+        ran = f", and the {later} after it ran on what that had compiled" if plain else ""
+        said.append(f"Nothing was compiled again: {listed(some)} compiled in the first call only{ran}.")
     elif some and later:
         parts = [_pattern(name, counts[name], replay, is_first=name == some[0]) for name in some]
         said.append(f"{'; '.join(parts)}.")
@@ -105,6 +106,23 @@ def _pattern(name: str, calls: list[ReplayedCall], replay: Replay, *, is_first: 
     of = f" of {total} calls" if is_first else ""
     more = f"; {compiles} compiles" if compiles != len(calls) else ""  # a graph break makes several in a call
     return f"{name} compiled in {len(calls)}{of} ({_shapes(calls)}{more})"
+
+
+def _other_reasons(replay: Replay, ways: list[str]) -> list[str]:
+    """Say what compiled again and is no shape: no way to treat shapes, and no warm-up, is a remedy for that."""
+    seen: dict[str, list[tuple[str, ReplayedCall]]] = {}
+    for name in ways:
+        for call in again(replay.of(name)):
+            for one in call.compilations or ():
+                if not one.of_shape:
+                    about = re.sub(r": (?:not .+ any more|.+ → .+)$", "", one.reason).rstrip(".")
+                    seen.setdefault(about, []).append((name, call))
+    told = []
+    for about, found in list(seen.items())[:MOST_REASONS]:
+        names = listed(list(dict.fromkeys(name for name, _ in found)))
+        calls = list({call.number: call for _, call in sorted(found, key=lambda one: one[1].number)}.values())
+        told.append(f"{names} compiled again in {_calls(calls)} because of what is no shape: {about}.")
+    return [*told, "optkit.diagnose names the line of what is no shape, with a fix."] if told else []
 
 
 def _given_up(replay: Replay, ways: list[str]) -> list[str]:
@@ -250,6 +268,8 @@ def _warm_up(replay: Replay, ways: list[str]) -> list[str]:
         return []
     total, best = totals[0]
     calls = [call for call in replay.of(best) if call.compiles]
+    if any(not one.of_shape for call in again(calls) for one in call.compilations or ()):
+        return []
     spent = sum(call.duration_s or 0.0 for call in calls)
     order = ", in this order" if len({call.asked for call in calls}) > 1 else ""
     cost = f"the calls that compiled took {text.duration(spent)} of its {text.duration(total)}"

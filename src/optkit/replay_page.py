@@ -40,6 +40,8 @@ TALL, HEAD, GAP = 38, 20, 4
 LEAST_CELL, MOST_CELL, TOTALS = 66, 110, 74
 MOST_LABEL, MOST_DRAWN = 18, 120
 """Characters, and calls; what more there are is not drawn, and stands in `Replay.to_frame`."""
+MOST_WHYS = 12
+"""So many lines say why something was compiled again."""
 WIDTH, NAME_SHARE = 680, 0.26
 BOLD = 'font-weight="600"'
 TERMINAL_WIDTH, NO_BREAK = 110, "\u00a0"
@@ -176,7 +178,8 @@ def html(replay: Replay) -> str:
     advice = "".join(f"<li>{escape(one)}</li>" for one in replay.advice)
     disturbed = _disturbed(replay)
     note = f"<p>{escape(disturbed)}</p>" if disturbed else ""
-    about = f"<p><b>{escape(_headline(replay))}</b></p>{note}<ul style='margin:4px 0 12px;max-width:60em'>{advice}</ul>"
+    listed = f"<ul style='margin:4px 0 12px;max-width:60em;overflow-wrap:anywhere'>{advice}</ul>" if advice else ""
+    about = f"<p><b>{escape(_headline(replay))}</b></p>{note}{listed}"
     whys = [
         (f"call {call.number} ({call.asked})".replace(" ", NO_BREAK), call.variant, "; ".join(said))
         for call in sorted(replay.calls, key=lambda call: call.number)
@@ -201,7 +204,8 @@ def _disturbed(replay: Replay) -> str | None:
 
 def _headline(replay: Replay) -> str:
     times = max((call.number for call in replay.calls), default=0)
-    return f"{replay.model} on {replay.device}, {times} call{'s' * (times != 1)} in each of {len(replay.variants)} ways"
+    ways = f" in each of {len(replay.variants)} ways" if len(replay.variants) > 1 else ""
+    return f"{replay.model} on {replay.device}, {times} call{'s' * (times != 1)}{ways}"
 
 
 def _rows(replay: Replay) -> list[tuple[str, ...]]:
@@ -238,7 +242,35 @@ def words(replay: Replay) -> str:
         lines += ["", f"◆ {_compiled_words(replay, '◆')}"]
     if any(call.left_to_eager for call in replay.calls):
         lines.append("▽ some of it left to eager")
-    return "\n".join([*lines, "", *(f"- {one}" for one in replay.advice)])
+    advice = [f"- {one}" for one in replay.advice]
+    return "\n".join([*lines, *_block(_why_lines(replay)), *_block(advice)])
+
+
+def _block(lines: list[str]) -> list[str]:
+    return ["", *lines] if lines else []
+
+
+def _why_lines(replay: Replay) -> list[str]:
+    """Return why calls after the first compiled, and what was left to eager; of very many the first."""
+    ways: dict[tuple[int, str, str], list[str]] = {}
+    for call in sorted(replay.calls, key=lambda call: call.number):
+        said = [*(call.reasons if call.number > 1 else ()), *(f"left to eager: {why}" for why in call.left_to_eager)]
+        if said:
+            ways.setdefault((call.number, call.asked, "; ".join(said)), []).append(call.variant)
+    seen: dict[str, list[tuple[int, str]]] = {}
+    for (number, asked, why), names in ways.items():
+        seen.setdefault(f"{', '.join(names)}: {why}", []).append((number, asked))
+    lines = [f"{_numbers(calls)}, {said}" for said, calls in seen.items()]
+    more = len(lines) - MOST_WHYS
+    return lines if more <= 1 else [*lines[:MOST_WHYS], f"and {more} more; to_frame() has all"]
+
+
+def _numbers(calls: list[tuple[int, str]]) -> str:
+    """Write ``calls 2, 3 (4)``: their numbers, and what was asked for in them."""
+    numbers = [str(number) for number, _ in calls]
+    asked = list(dict.fromkeys(asked for _, asked in calls))
+    numbers, asked = (words if len(words) <= MOST_WHYS else [*words[:MOST_WHYS], "…"] for words in (numbers, asked))
+    return f"call{'s' * (len(calls) > 1)} {', '.join(numbers)} ({', '.join(asked)})"
 
 
 def _fitting(columns: list[list[str]]) -> int:

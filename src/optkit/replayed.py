@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from optkit import causes, compile_record, guards, signatures
 
 GAVE_UP = "torch had compiled it so often that it gave up"
 MOST_CHARACTERS = 200
+OF_SHAPE = ("batch_size", "shape", "size_of_one", "size_bound", "rank")
 Shape = tuple[int, ...]
 
 
@@ -31,6 +32,8 @@ class Compilation:
         torch's words for the guard that failed; empty for the first time.
     of_one
         Whether it is there because a size of 1 shares its graph with no other, or because the one before is for a 1.
+    of_shape
+        Whether a size, or the number of dimensions, is why; else other shapes, or none, would have compiled as well.
     """
 
     function: str
@@ -38,6 +41,7 @@ class Compilation:
     reason: str
     guard: str = ""
     of_one: bool = False
+    of_shape: bool = True
 
     @property
     def name(self) -> str:
@@ -114,10 +118,27 @@ def calls(variant: str, asked: list[str], answer: dict[str, Any], *, is_told: bo
         Whether all that this variant compiles would be in torch's record.
     """
     told = is_told and answer["told"]
-    return [
-        _call(variant, number, words, one, answer["parameters"], told=told)
-        for number, (words, one) in enumerate(zip(asked, answer["calls"], strict=True), 1)
-    ]
+    made: list[ReplayedCall] = []
+    records = [record for one in answer["calls"] for record in one["compiles"]]
+    left: tuple[str, ...] = ()
+    for number, (words, one) in enumerate(zip(asked, answer["calls"], strict=True), 1):
+        call = _call(variant, number, words, one, answer["parameters"], told=told)
+        # torch runs a function that it has left to eager there from then on, also where it had a graph for it.
+        made.append(call if call.compilations or call.left_to_eager else replace(call, left_to_eager=left))
+        left = _of_all(one, records[0]) or left if records else left
+    return made
+
+
+def _of_all(one: dict[str, Any], first: dict[str, Any]) -> tuple[str, ...]:
+    """Return why the function that all begins with was left to eager in a call; empty where it was not."""
+    frame = first["id"].partition("/")[0]
+    left = (record for record in _left(one) if record["id"].partition("/")[0] == frame)
+    return tuple(_given_up(record) for record in left if not compile_record.is_limit(record))
+
+
+def _left(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the records of what was left to eager in a call."""
+    return [record for record in one["compiles"] if compile_record.outcome(record, one["error"]) == "skipped"]
 
 
 def _call(
@@ -132,7 +153,7 @@ def _call(
         shapes,
         None if one["error"] else one["duration_ns"] / 1e9,
         tuple(_compilation(record, parameters, shapes) for record in made) if told else None,
-        tuple(_given_up(record) for record in one["compiles"] if record["failed"] and not one["error"]),
+        tuple(map(_given_up, _left(one))),
         tuple(signatures.called(key, parameters) for key in one.get("unmarked", ())),
         one["error"],
     )
@@ -141,7 +162,8 @@ def _call(
 def _compilation(record: dict[str, Any], parameters: list[str], shapes: dict[str, Shape]) -> Compilation:
     guard = compile_record.guard(record, parameters)
     reason, of_one = _why(guard, shapes) if guard else ("its first compile", False)
-    return Compilation(compile_record.function(record), record["resumed_at"], reason, _short(guard), of_one)
+    of_shape = not guard or guards.of_guard(guard).name in OF_SHAPE or "size()[" in guard
+    return Compilation(compile_record.function(record), record["resumed_at"], reason, _short(guard), of_one, of_shape)
 
 
 def _why(guard: str, shapes: dict[str, Shape]) -> tuple[str, bool]:

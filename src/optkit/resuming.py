@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import environment, takeaway
 from optkit.comparison import Comparison
+from optkit.environment import MACHINE
 from optkit.errors import UsageError
 from optkit.run_diff import SAME_WORKLOAD
 from optkit.store import LAST, Store
@@ -79,14 +80,14 @@ def study_of(
     known = Comparison(events)
     if known.started is None or known.ended_because not in (None, "stopped", "budget", "interrupted"):
         raise UsageError(f"Run {run_id} is done, so there is nothing to resume; start a new study.")
-    workload = workload_again(known, model, inputs)
+    workload = workload_again(known, model, inputs, whole=True)
     given = {str(variant): variant for variant in variants}
     chosen = [_variant(text, given) for text in known.started.variants if text != str(BASELINE)]
     _check_here(known.started.environment)
     return Study(workload, chosen or [BASELINE], _plan(known, budget_s), known=events)
 
 
-def workload_again(known: Comparison, model: Any = None, inputs: Any = None) -> Workload:
+def workload_again(known: Comparison, model: Any = None, inputs: Any = None, *, whole: bool = False) -> Workload:
     """Return what a run measured, to be measured again.
 
     Parameters
@@ -95,6 +96,8 @@ def workload_again(known: Comparison, model: Any = None, inputs: Any = None) -> 
         The run.
     model, inputs
         As in `resume`.
+    whole
+        Whether the model's source must be the same, too.
 
     Raises
     ------
@@ -107,13 +110,15 @@ def workload_again(known: Comparison, model: Any = None, inputs: Any = None) -> 
         workload = takeaway.workload_of(None, record)
         if workload is None:
             raise UsageError(
-                f"Run {known.run_id} measured a model of yours, {record['model']}; give it, and its inputs."
+                f"Run {known.run_id} measured a model of yours, {record['model']}; give it, and its inputs, in Python: "
+                f"optkit.resume({known.run_id!r}, model, inputs)."
             )
         return workload
     given = {} if inputs is None else {name: record.get(name) for name in ("device", "call")}
     workload = workload_from(model, inputs, **given)
     here = workload.describe(environment.detect())
-    differ = [name for name in SAME_WORKLOAD if here[name] != record.get(name)]
+    names = (*SAME_WORKLOAD, "digest") if whole else SAME_WORKLOAD
+    differ = [name for name in names if name in record and here[name] != record[name]]
     if differ:
         other = ", ".join(f"{name} {here[name]!r} and not {record.get(name)!r}" for name in differ)
         raise UsageError(f"Run {known.run_id} measured something else: this has {other}.")
@@ -131,10 +136,9 @@ def _variant(text: str, given: Mapping[str, Variant]) -> Variant:
 def _check_here(there: Mapping[str, Any]) -> None:
     """Raise unless this machine and its versions are those of the run."""
     here = environment.detect().to_json()
-    facts = {"processor": "cpu", "platform": "platform"}
-    pairs = {said: (here.get(name), there.get(name)) for said, name in facts.items()}
+    pairs = {said: (here.get(name), there.get(name)) for name, said in MACHINE.items()}
     versions = here["versions"], there.get("versions", {})
-    pairs |= {name: (versions[0].get(name), versions[1].get(name)) for name in ("python", "torch")}
+    pairs |= {name: (versions[0].get(name), versions[1].get(name)) for name in sorted({*versions[0], *versions[1]})}
     for said, (now, then) in pairs.items():
         if now != then:
             raise UsageError(
@@ -146,6 +150,8 @@ def _check_here(there: Mapping[str, Any]) -> None:
 def _plan(known: Comparison, budget_s: float | None) -> Plan:
     assert known.started is not None
     plan = Plan(**known.started.plan)
+    if budget_s is not None:
+        dataclasses.replace(plan, budget_s=budget_s)  # says what is wrong with it
     left_s = plan.budget_s - known.elapsed_s if budget_s is None else budget_s
     if left_s <= 0:
         raise UsageError("Its budget is used up; say with budget_s= for how many seconds more it is to go on.")

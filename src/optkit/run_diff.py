@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optkit import stats, text
+from optkit.environment import MACHINE
 from optkit.errors import UsageError
 from optkit.html_table import html_table
 from optkit.timings import round_medians
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.measurement import Measurement
 
-SAME_WORKLOAD = ("model", "source", "batch_size", "shape", "batches", "call", "weights", "inputs_code")
+SAME_WORKLOAD = ("model", "source", "batch_size", "shape", "batches", "inputs", "call", "weights", "inputs_code")
 """What the records of two workloads must have in common for their times to be compared."""
-MACHINE = ("cpu", "platform", "cpus", "cpu_quota", "cuda")
+BETWEEN_SESSIONS = 0.15
+"""Two sessions cannot tell how far sessions differ, and they differ for each variant: where its memory lies, who its
+neighbours are. A smaller change than this is never called one."""
 HEAD = ("", "before", "after", "times faster", "95 %", "verdict", "speed-up before", "after")
 
 
@@ -40,10 +43,10 @@ class Change:
     Attributes
     ----------
     before_s, after_s
-        Median seconds per call in either run; of eager, of both its workers.
+        Median seconds per call in either run.
     ratio, interval
-        How many times faster it is after: before over after, and its 95 % interval; None where there are too few
-        rounds for one.
+        How many times faster it is after (of eager, both its workers), and its 95 % interval; None where there are too
+        few rounds for one.
     widest
         The 99 % interval that the verdict rests on.
     verdict
@@ -52,6 +55,8 @@ class Change:
         Against eager of the same run.
     reason
         Why the verdict is what it is, where that is not plain; or why there is none.
+    agrees_no_more
+        Whether its outputs agreed with eager's before, and do not after.
     """
 
     variant: str
@@ -64,6 +69,7 @@ class Change:
     speedup_before: float | None = None
     speedup_after: float | None = None
     reason: str | None = None
+    agrees_no_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,20 +154,21 @@ class Yardstick(NamedTuple):
     gap: float
 
 
-def diff_of(before: Comparison, after: Comparison) -> RunDiff:
-    """Compare two runs; see `optkit.diff`."""
+def diff_of(before: Comparison, after: Comparison, *, steady: bool = False) -> RunDiff:
+    """Compare two runs; see `optkit.diff`. On a `steady` machine what eager moved is a result, and no noise."""
     _check(before, after)
     elsewhere = _elsewhere(before, after)
-    is_one_machine = not elsewhere
+    is_one_machine = not elsewhere and not steady
     eager = _change(before, after, str(before.baseline), Yardstick(_noise(before, after), _gap(before, after)))
     drift = abs(math.log(eager.ratio)) if is_one_machine and eager.ratio is not None else 0.0
     noise = _noise(before, after)
-    known = Yardstick(None if noise is None else max(noise, math.expm1(drift)), _gap(before, after))
+    # Added, not the larger of both: eager can have stood still because two changes of the machine cancelled.
+    known = Yardstick(None if noise is None else noise + math.expm1(drift), _gap(before, after))
     names = [name for name in before.measurements if name in after.measurements]
     changes = [_change(before, after, name, known) for name in names if name != eager.variant]
     if is_one_machine and eager.verdict in (Verdict.FASTER, Verdict.SLOWER):
         eager = _undecided(eager)
-    notes = (*_notes(before, after), *_drift_note(eager, elsewhere))
+    notes = (*_notes(before, after), *([] if steady else _drift_note(eager, elsewhere)))
     return RunDiff(
         str(before.run_id), str(after.run_id), _model(before), (eager, *changes), known.noise, elsewhere, notes,
     )  # fmt: skip
@@ -172,7 +179,7 @@ def _check(before: Comparison, after: Comparison) -> None:
     if before.started is None or after.started is None:
         raise UsageError("One of the runs has no events, so there is nothing to compare.")
     one, other = before.started.workload, after.started.workload
-    names = [name for name in SAME_WORKLOAD if one.get(name) != other.get(name)]
+    names = [name for name in SAME_WORKLOAD if name in one and name in other and one[name] != other[name]]
     differ = [f"{name} ({one.get(name)!r}, {other.get(name)!r})" for name in names]
     if differ:
         raise UsageError(f"The runs measured different things, so their times cannot be compared: {', '.join(differ)}.")
@@ -185,7 +192,7 @@ def _elsewhere(before: Comparison, after: Comparison) -> tuple[str, ...]:
     assert before.started is not None
     assert after.started is not None
     one, other = before.started, after.started
-    found = [name for name in MACHINE if one.environment.get(name) != other.environment.get(name)]
+    found = [said for name, said in MACHINE.items() if one.environment.get(name) != other.environment.get(name)]
     return (*found, *(["device"] if one.workload.get("device") != other.workload.get("device") else []))
 
 
@@ -195,19 +202,20 @@ def _change(before: Comparison, after: Comparison, name: str, known: Yardstick) 
         if measured.median_s is None:
             return Change(name, reason=f"It was not measured in the {run} run: {measured.reason or measured.status}")
     earlier, later = _medians(one), _medians(other)
-    before_s, after_s = stats.median(earlier), stats.median(later)
+    ratio = stats.median(earlier) / stats.median(later)
     found = [stats.interval_between(earlier, later, confidence, one.seed) for confidence in (0.95, 0.99)]
     inner, outer = (None if it is None else stats.stretched(it, known.gap) for it in found)
     verdict = Verdict.INCONCLUSIVE
     if outer is not None and known.noise is not None:
-        verdict = decide(outer, min(len(earlier), len(later)), known.noise)
+        verdict = decide(outer, min(len(earlier), len(later)), known.noise + BETWEEN_SESSIONS)
+    no_more = one.agreement in PASSING and other.agreement is not None and other.agreement not in PASSING
     reason = None
-    if one.agreement in PASSING and other.agreement is not None and other.agreement not in PASSING:
+    if no_more:
         reason = f"Its outputs agreed with eager's, and do not any more ({other.agreement})."
     elif outer is None:
         reason = "There were too few rounds to tell."
     return Change(
-        name, before_s, after_s, before_s / after_s, inner, outer, verdict, one.speedup, other.speedup, reason,
+        name, one.median_s, other.median_s, ratio, inner, outer, verdict, one.speedup, other.speedup, reason, no_more,
     )  # fmt: skip
 
 
@@ -259,8 +267,15 @@ def _notes(before: Comparison, after: Comparison) -> list[str]:
         alone = [name for name in here.measurements if name not in there.measurements]
         if alone:
             notes.append(f"Only in the {said} run: {', '.join(alone)}.")
+    notes.append(f"A change below {BETWEEN_SESSIONS:.0%} is not called one: sessions can differ by that for no reason.")
+    if before.started.environment.get("platform") != after.started.environment.get("platform"):
+        systems = [str(one.environment.get("platform")) for one in (before.started, after.started)]
+        notes.append(f"The system differs: {' → '.join(systems)}.")
     if before.started.workload.get("source") != "zoo":
-        notes.append("Both are a model of yours of this name; whether its code is the same is not recorded.")
+        one, other = (run.started.workload.get("digest") for run in (before, after) if run.started)
+        differs = None not in (one, other) and one != other
+        told = "has another source now" if differs else "may have changed in what its own source does not show"
+        notes.append(f"It is a model of yours, which {told}.")
     return notes
 
 

@@ -58,7 +58,7 @@ def history(limit: int | None = None) -> pd.DataFrame:
     with Store() as store:
         rows = [_row(store, kept) for kept in store.runs(limit)]
     frame = pd.DataFrame(rows, columns=list(summary.COLUMNS))
-    frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True)
+    frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True, errors="coerce")
     return frame.astype({"batch_size": "Int64", "variants": "Int64"})
 
 
@@ -68,7 +68,7 @@ def _row(store: Store, kept: Kept) -> dict[str, Any]:
     if known is None or kept.summarized != kept.events:
         try:
             known = summary.of(Comparison(events_of(store, kept.run_id)))
-        except OptkitError:  # of a newer version of optkit; the others can still be shown
+        except Exception:  # noqa: BLE001 - damaged, or of a newer optkit; the others can still be shown
             known = known or {}
         else:
             if not kept.is_running:
@@ -129,10 +129,11 @@ def export_runs(path: str | Path, run_ids: Iterable[str] | str | None = None) ->
         lines = (line for run_id in chosen for line in _lines(store, run_id))
         try:
             private.file(Path(path))
+            Path(path).chmod(private.FILE)
             with Path(path).open("w", encoding="utf-8") as file:
                 file.writelines(lines)
         except OSError as error:
-            raise OptkitError(f"Nothing could be written to {path}: {error.strerror}; give another file.") from error
+            raise UsageError(f"Nothing could be written to {path}: {error.strerror}; give another file.") from error
     return len(chosen)
 
 
@@ -172,8 +173,10 @@ def import_runs(path: str | Path) -> Imported:
         for run_id, events in found.items():
             try:
                 added[run_id] = _take_in(store, run_id, events)
-            except UsageError as error:
+            except OptkitError as error:
                 refused.append(str(error))
+            except Exception as error:  # noqa: BLE001 - events that are right one by one, and make no sense together
+                refused.append(f"Run {run_id} was left out: {type(error).__name__} in reading it.")
     changed = tuple(run_id for run_id, count in added.items() if count)
     return Imported(changed, sum(added.values()), tuple(refused))
 
@@ -185,7 +188,8 @@ def _read_file(path: str | Path) -> tuple[dict[str, list[Event]], list[str]]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give a file that optkit export wrote.") from error
     if not found:
-        raise UsageError(f"{path} has no run in it; give a file that optkit export wrote.")
+        why = f" ({refused[0]})" if refused else ""
+        raise UsageError(f"{path} has no run in it{why}; give a file that optkit export wrote.")
     return found, refused
 
 
@@ -197,6 +201,8 @@ def _read(lines: Iterable[str]) -> tuple[dict[str, list[Event]], list[str]]:
         try:
             record = json.loads(line)
             schema, run_id, number = record["schema"], record["run"], record["number"]
+            if isinstance(schema, int) and schema > SCHEMA:
+                raise UsageError("it is of a newer optkit; update this one")
             if schema != SCHEMA or not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
                 raise UsageError("it is of another version of optkit")
             event = Event.from_json(record["event"])
@@ -218,7 +224,7 @@ def _take_in(store: Store, run_id: str, events: list[Event]) -> int:
     if known and store.events(run_id)[: len(events)] != events[:known]:
         raise UsageError(f"Run {run_id} is kept already with other events, so that of the file was left out.")
     if len(events) > known:
-        store.append(run_id, known, events[known:], summary.of(Comparison(events)))
+        store.append(run_id, known, events[known:], summary.of(Comparison(_ended(events))))
     return max(len(events) - known, 0)
 
 
@@ -240,7 +246,7 @@ def prune(*, keep: int | None = None, older_than_days: float | None = None) -> i
     if keep is None and older_than_days is None:
         raise UsageError("Say what stays: keep=100 for the latest hundred runs, or older_than_days=90.")
     if (keep is not None and keep < 0) or (older_than_days is not None and not older_than_days >= 0):
-        raise UsageError("keep and older_than_days must not be below 0.")
+        raise UsageError("keep and older_than_days must be numbers of at least 0.")
     until = float("inf") if older_than_days is None else time.time() - older_than_days * DAY_S
     with Store() as store:
         old = [kept.run_id for kept in store.runs()[keep or 0 :] if kept.began_unix_s < until]

@@ -17,11 +17,13 @@ from optkit.comparison import Comparison
 from optkit.crew import Crew
 from optkit.events import (
     MachineRead,
+    PassFailed,
     PhaseEnded,
     Samples,
     StudyEnded,
     StudyResumed,
     StudyStarted,
+    VariantFailed,
     VariantFinished,
     VariantSkipped,
     Waiting,
@@ -125,9 +127,12 @@ class Run:
     def _wait(self, lock: MachineLock) -> Iterator[Event]:
         """Wait until no other study runs on this machine; that is not part of the budget."""
         begin = time.monotonic()
-        for holder in lock.wait(lambda seconds: self.host.wait(lambda: False, seconds)):
-            yield Waiting(at_s=self.elapsed_s, holder=holder)
-        self.crew.began += time.monotonic() - begin
+        at_s = self.elapsed_s
+        try:
+            for holder in lock.wait(lambda seconds: self.host.wait(lambda: False, seconds)):
+                yield Waiting(at_s=at_s, holder=holder)
+        finally:
+            self.crew.began += time.monotonic() - begin
 
     def _measure(self) -> Generator[Event, None, EndReason]:
         yield from self._import()
@@ -159,7 +164,11 @@ class Run:
         yield from passes.headroom(self.crew, self.baseline, sorted(self._thread_counts()), self._beats_floor)
         postponed = [member for member in [self.twin, *self.members[1:]] if member.postponed]
         if postponed:
-            yield from abba.cycles(self.crew, self.baseline, postponed, residents=[self.twin, *self.members[1:]])
+            first = 1 + max([self.plan.rounds[1], *self._numbers("round")])
+            known = [one for one in postponed if self._measured(one).first_call_s is not None]
+            yield from abba.cycles(
+                self.crew, self.baseline, postponed, residents=[self.twin, *self.members[1:]], first=first, known=known
+            )
         else:
             trio = self._finalists()
             if self.plan.warm:
@@ -212,6 +221,8 @@ class Run:
             reason = "You skipped it."
         if reason is None and self._taken_in and self.elapsed_s >= OVERTIME * self.plan.budget_s:
             reason = f"The budget of {self.plan.budget_s:g} s was long used up before its turn; give a larger one."
+        if known.rounds and (reason is not None or member.variant.blocked(self.environment.placed(self.device))):
+            return  # before the study was resumed it had rounds: they stay, and there are no more
         if reason is not None:
             yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)
             member.finished = True
@@ -235,9 +246,13 @@ class Run:
         if known is None or known.first_call_s is None:
             yield from self.crew.bring_up(member)
             return
-        if self.crew.probes(member):
-            yield from self.crew.learn_cpu(member)
-        yield from self.crew.bring_up_again(member, "reload")
+        for event in self.crew.bring_up_again(member, "reload"):
+            if isinstance(event, VariantFailed) and known.rounds:  # what was measured before is a result
+                yield PassFailed(
+                    at_s=event.at_s, phase="reload", reason=event.reason, details=event.details, **member.names
+                )
+            else:
+                yield event
 
     def _rounds(self) -> Generator[Event, None, EndReason]:
         """Let all take turns until they are measured well enough, or rounds or budget are used up."""

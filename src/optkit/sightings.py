@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECURRING = re.compile(r"\s+")
-BREAKING = ("Unsupported", "UserError")
-"""Kinds of failure that are a graph break, unless torch may break no graph."""
-COMPARED = 120
-"""So many characters of torch's words are compared: its sources end them differently."""
+LOGGING = "/logging/__init__.py"
 
 
-def findings(explained: dict[str, Any], called: dict[str, Any], *, dynamic: bool | None = None) -> list[Finding]:
+def findings(
+    explained: dict[str, Any], called: dict[str, Any], *, dynamic: bool | None = None, fullgraph: bool | None = None
+) -> list[Finding]:
     """Put together what `optkit.worker.breaks` and `optkit.worker.calls` told.
 
     Parameters
     ----------
     explained, called
         Their answers.
-    dynamic
-        That setting of torch.compile.
+    dynamic, fullgraph
+        Those settings of torch.compile.
     """
-    breaks, skipped = _merged(_breaks(explained, called), _skipped(called))
+    breaks, skipped = _merged(_breaks(explained, called), _skipped(called, is_full=bool(fullgraph)))
     again = recompiles(called, explained["parameters"], dynamic=dynamic)
     told = {number for one in skipped if one.kind == "failed" for number in one.calls}
     found = sorted([*breaks, *skipped, *again, *_others(called, told)], key=lambda one: min(one.calls, default=0))
+    found = _at_own_lines(found)
     return _with_nothing_compiled(found, explained, called)
 
 
@@ -60,8 +60,11 @@ def evidence(explained: dict[str, Any], called: dict[str, Any]) -> dict[str, int
         "breaks_explained": len(explained["breaks"]),
         "functions_resumed": resumed,
         "recompiles": facts.get("recompiles"),
+        "recompiles_failed": sum(bool(one["failed"] and one["reason"]) for _, one in records),
         "skipped_functions": sum(
-            bool(one["failed"]) for call in called["calls"] if not call["error"] for one in call["compiles"]
+            compile_record.outcome(one, call["error"]) == "skipped"
+            for call in called["calls"]
+            for one in call["compiles"]
         ),
         "cudagraph_skips": facts.get("cudagraph_skips"),
     }
@@ -114,10 +117,10 @@ def _own_lines(told: dict[str, Any]) -> tuple[tuple[str, int], ...]:
 
 
 def _head(said: str) -> str:
-    return RECURRING.sub(" ", said.strip())[:COMPARED]
+    return RECURRING.sub(" ", said.strip())[: compile_record.COMPARED]
 
 
-def _skipped(called: dict[str, Any]) -> list[Finding]:
+def _skipped(called: dict[str, Any], *, is_full: bool) -> list[Finding]:
     """Return the functions at which torch gave up: it left them to eager, or, where it may not, the call raised."""
     found = []
     records = [one for _, one in _records(called)]
@@ -130,17 +133,19 @@ def _skipped(called: dict[str, Any]) -> list[Finding]:
             finding = placed([at], "limit", one["fail_reason"], (RECORD,), _LIMIT)
         else:
             at = (one["fail_path"] or one["path"], one["fail_line"] or one["line"] or 0, one["function"])
-            finding = _left_to_eager(placed([at], "skipped", one["fail_reason"], (RECORD,)))
-            if called["calls"][number - 1]["error"]:
-                if one["failed"] not in BREAKING:
-                    continue  # it is the call's own error, which says more
-                finding = _refused(placed([at], "failed", one["fail_reason"], (RECORD,)))
+            kind = compile_record.outcome(one, called["calls"][number - 1]["error"])
+            if kind == "error":
+                continue
+            finding = placed([at], kind, one["fail_reason"], (RECORD,))
+            finding = _left_to_eager(finding) if kind == "skipped" else _refused(finding, is_full=is_full)
         found.append(replace(finding, calls=(number,)))
     return together(found)
 
 
 def _left_to_eager(finding: Finding) -> Finding:
     name = f"{finding.function}()" if finding.function else "this function"
+    if finding.cause == "exception":
+        return replace(finding, reason=f"{finding.reason} From there on all of {name} is left to eager.")
     return replace(
         finding,
         reason=f"{finding.reason} torch could not break the graph here (in a loop or a try block it cannot), so all of "
@@ -148,8 +153,24 @@ def _left_to_eager(finding: Finding) -> Finding:
     )
 
 
-def _refused(finding: Finding) -> Finding:
-    return replace(finding, reason=f"The call raised where torch would have to break the graph. {finding.reason}")
+def _refused(finding: Finding, *, is_full: bool) -> Finding:
+    reason = f"The call raised where torch would have to break the graph. {finding.reason}"
+    fix = f"{finding.fix} Or leave out fullgraph=True, and accept the break." if is_full else finding.fix
+    return replace(finding, reason=reason, fix=fix)
+
+
+def _at_own_lines(found: list[Finding]) -> list[Finding]:
+    """Leave out what is in the library that logs messages, where the user's line that logs is told.
+
+    Where that line is left to eager, torch compiles the library's functions one by one, and breaks in each.
+    """
+    place = next((i for i, one in enumerate(found) if one.cause == "logging" and is_own(one.path)), None)
+    inside = [one for one in found if one.path.endswith(LOGGING)]
+    if place is None or not inside:
+        return found
+    seen = tuple(one for each in inside for one in each.seen_by)
+    found[place] = replace(found[place], seen_by=joined(found[place].seen_by, seen))
+    return [one for one in found if one not in inside]
 
 
 _LIMIT = Cause(
@@ -184,19 +205,19 @@ def _others(called: dict[str, Any], told: set[int]) -> list[Finding]:
                 seen_by=(COUNTER,), count=facts["cudagraph_skips"],
             )
         )  # fmt: skip
-    raised: dict[str, list[int]] = {}
-    for number, call in enumerate(called["calls"], 1):
-        if call["error"] and number not in told:
-            raised.setdefault(call["error"], []).append(number)
-    for error, numbers in raised.items():
-        found.append(
-            Finding(
-                "failed", "call_failed", f"The call raised: {error}.",
-                "See whether eager takes these inputs, and which of its lines they reach.",
-                said=error, count=len(numbers), calls=tuple(numbers),
-            )
-        )  # fmt: skip
-    return found
+    raised = [(number, call) for number, call in enumerate(called["calls"], 1) if number not in told and call["error"]]
+    return [*found, *together(_raised(number, call) for number, call in raised)]
+
+
+def _raised(number: int, call: dict[str, Any]) -> Finding:
+    """Return that a call raised, at the user's line where it did."""
+    cause = Cause(
+        "call_failed", f"The call raised {call['error']}.",
+        "See whether eager takes these inputs, and which of its lines they reach.",
+    )  # fmt: skip
+    frames: list[Frame] = [(str(path), int(line or 0), str(name)) for path, line, name in call.get("raised_at", ())]
+    own = [frame for frame in frames if is_own(frame[0])]
+    return replace(placed(own, "failed", call["error"], (), cause), callers=(), calls=(number,))
 
 
 def _with_nothing_compiled(found: list[Finding], explained: dict[str, Any], called: dict[str, Any]) -> list[Finding]:

@@ -13,6 +13,8 @@ from optkit.marks import Marks, Series
 from optkit.svg_parts import DIM, Rows, Scale, box, document, keys, label, tick_s, width_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
 PHASE_COLORS = {
@@ -160,7 +162,7 @@ class StartupMatrix:
         rows = [[name, *map(_unbroken, cells)] for name, *cells in (_cells(row, phases) for row in self.rows)]
         first, more = _bullets(self.advice[:MOST_ADVICE]), _bullets(self.advice[MOST_ADVICE:])
         folded = f"<details><summary>More that follows from it</summary>{more}</details>" if more else ""
-        told = "".join(f"<p>{escape(one)}</p>" for one in self.notes)
+        told = "".join(f"<p style='overflow-wrap:anywhere'>{escape(one)}</p>" for one in self.notes)
         html = f"<p><b>{escape(self.headline)}</b></p>{self.svg()}{first}{folded}{html_table(head, rows)}{told}"
         return {"text/plain": str(self), "text/html": literal(html), "image/svg+xml": self.svg(standalone=True)}
 
@@ -172,15 +174,27 @@ class StartupMatrix:
     @property
     def notes(self) -> list[str]:
         """What the table does not say: why rows have no numbers, why nothing was compared, what else was going on."""
-        why = [row.said for row in self.rows if row.total_s is None]
+        why = _together(row for row in self.rows if row.total_s is None)
         stopped = "It was stopped, so the other starts were not made." if self.stopped else None
         disturbed = disturbance.sentence([row.facts for row in self.rows], DISTURBED)
         return why + [one for one in (stopped, self.uncompared, disturbed) if one is not None]
 
 
+def _together(rows: Iterable[FreshStart]) -> list[str]:
+    """Return why rows have no numbers, a sentence for those of one variant that say the same."""
+    seen: dict[tuple[str, str, str | None], list[FreshStart]] = {}
+    for row in rows:
+        seen.setdefault((row.variant, row.status, row.reason), []).append(row)
+    told = []
+    for (variant, status, reason), same in seen.items():
+        ways = ", ".join(row.way for row in same)
+        told.append(f"{variant}: {ways}: {status}. {reason or ''}".rstrip() if len(same) > 1 else same[0].said)
+    return told
+
+
 def _bullets(sentences: list[str]) -> str:
     items = "".join(f"<li>{escape(one)}</li>" for one in sentences)
-    return f"<ul style='max-width:60em'>{items}</ul>" if items else ""
+    return f"<ul style='max-width:60em;overflow-wrap:anywhere'>{items}</ul>" if items else ""
 
 
 def title(phase: str) -> str:

@@ -7,6 +7,7 @@ from was made before it, by a worker or by the cold process.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,7 +188,7 @@ class Starts:
                 facts = answer["details"]["facts"]
             engine.check_file()
         except UsageError as error:
-            reason = str(error.__cause__ or error)
+            reason = re.sub(r" Graph diff:(?=\)?\.?$)", "", str(error.__cause__ or error))
             yield from (FreshStart(way, str(variant), "failed", reason) for way in ways)
             return
         file = Path(engine.path) if folder is None else folder / engine.artifact_name

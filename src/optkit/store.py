@@ -13,7 +13,6 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import psutil
 from platformdirs import user_data_path
 
 from optkit import private
@@ -72,12 +71,14 @@ class Kept(NamedTuple):
 
 
 def process_name(pid: int) -> str | None:
-    """Return a name that no other process has, on this machine since it was started; None where there is none."""
+    """Return a name that no other process has, whatever the clock is set to; None where there is no such process."""
     try:
-        began = psutil.Process(pid).create_time()
-    except psutil.Error:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        space = Path(f"/proc/{pid}/ns/pid").readlink()
+        began = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
         return None
-    return f"{psutil.boot_time():.0f} {began:.2f} {pid}"
+    return f"{boot} {space} {began} {pid}"
 
 
 def home() -> Path:
@@ -134,7 +135,7 @@ class Store:
         *,
         writer: str | None = None,
     ) -> None:
-        """Add events of a run, the first of them under `number`, all or none of them; what is there already stays.
+        """Add events of a run, the first of them under `number`, all or none of them.
 
         Parameters
         ----------
@@ -146,6 +147,12 @@ class Store:
             What `Kept.summary` is to be, of all events up to these.
         writer
             The process that measures the run from here on; empty: none does, it is over.
+
+        Raises
+        ------
+        OptkitError
+            If there are other events under these numbers, or some before them are missing: somebody else goes on with
+            this run.
         """
         bodies = [json.dumps(event.to_json(), separators=(",", ":"), allow_nan=True) for event in events]
         with self._changing() as connection:
@@ -153,16 +160,31 @@ class Store:
                 began = getattr(events[0], "time_unix_s", 0.0)
                 connection.execute("INSERT OR IGNORE INTO runs (run_id, began_unix_s) VALUES (?, ?)", (run_id, began))
             run, known = self._row(run_id, "id, events")
-            connection.executemany(
-                "INSERT OR IGNORE INTO events (run, number, body) VALUES (?, ?, ?)",
-                [(run, number + i, body) for i, body in enumerate(bodies)],
-            )
+            rows = [(run, number + place, body) for place, body in enumerate(bodies)]
+            if number > known or self._differs(rows[: known - number]):
+                raise OptkitError(f"Run {run_id} is kept with other events: another process goes on with it.")
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows[max(known - number, 0) :])
             count = max(known, number + len(bodies))
             connection.execute("UPDATE runs SET events = ? WHERE id = ?", (count, run))
             if summary is not None:
                 self._summarize(run, count, summary)
             if writer is not None:
                 connection.execute("UPDATE runs SET writer = ? WHERE id = ?", (writer, run))
+
+    def claim(self, run_id: str, events: int, writer: str) -> None:
+        """Note who goes on with a run; a UsageError where another process does, or it has more events by now."""
+        with self._changing() as connection:
+            kept = _kept(self._row(run_id, COLUMNS))
+            if kept.is_running and kept.writer != writer:
+                raise UsageError(f"Run {run_id} is still being measured, by another process; wait for its end.")
+            if kept.events != events:
+                raise UsageError(f"Run {run_id} has gone on since it was read; resume it once more.")
+            connection.execute("UPDATE runs SET writer = ? WHERE run_id = ?", (writer, run_id))
+
+    def _differs(self, rows: Sequence[tuple[int, int, str]]) -> bool:
+        """Whether another event is kept under one of these numbers."""
+        query = "SELECT body FROM events WHERE run = ? AND number = ?"
+        return any(self._open_one.execute(query, row[:2]).fetchone() != (row[2],) for row in rows)
 
     def summarize(self, run_id: str, events: int, summary: dict[str, Any]) -> None:
         """Keep what was read from the first `events` events of a run."""
@@ -201,6 +223,8 @@ class Store:
         UsageError
             If no run, or more than one, is meant.
         """
+        if not isinstance(name, str):
+            raise UsageError(f"A run is named by its id, the beginning of one, or {LAST!r}, not {name!r}.")
         with self._explained():
             if name == LAST:
                 rows = self._open_one.execute("SELECT run_id FROM runs ORDER BY began_unix_s DESC, id DESC LIMIT 1")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from optkit import environment, summary
 from optkit.comparison import Comparison
 from optkit.errors import UsageError, WorkloadError
-from optkit.events import StudyEnded, StudyStarted
+from optkit.events import StudyEnded, StudyStarted, Waiting
 from optkit.presets import resolve
 from optkit.recorder import Recorder
 from optkit.scheduler import Run
@@ -216,6 +217,8 @@ class Study:
 def _kept(run: Run, known: Sequence[Event]) -> Iterator[Event]:
     """Keep each event of a run before anybody sees it, and say so where that is not possible."""
     with contextlib.closing(Recorder(run.comparison.run_id, len(known))) as recorder:
+        if known:
+            recorder.claim()
         try:
             with contextlib.closing(run.events()) as events:
                 for event in events:
@@ -225,7 +228,7 @@ def _kept(run: Run, known: Sequence[Event]) -> Iterator[Event]:
                         yield problem
                     yield event
         except BaseException:  # whoever watched has left, or was interrupted
-            if run.comparison.started is not None:
+            if run.comparison.started is not None and run.comparison.ended_because is None:
                 ended = StudyEnded(at_s=run.elapsed_s, because="stopped")
                 run.comparison.fold(ended)
                 recorder.add(ended, summary.of(run.comparison))
@@ -259,9 +262,13 @@ def collect(study: Study, seen: Callable[[Event, Comparison], None] | None = Non
             comparison.fold(event)
             if seen is not None:
                 seen(event, comparison)
+            elif isinstance(event, Waiting):
+                warnings.warn(f"Waiting until the study of {event.holder} is over.", stacklevel=2)
     except KeyboardInterrupt:
         comparison.fold(StudyEnded(at_s=comparison.elapsed_s, because="stopped"))
     check_workload(comparison)
+    if seen is None and comparison.not_kept is not None:
+        warnings.warn(f"This run is not in the history. {comparison.not_kept}", stacklevel=2)
     return comparison
 
 

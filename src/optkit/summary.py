@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from optkit.comparison import Comparison
 
 COLUMNS = (
-    "run_id", "started", "model", "batch_size", "device", "torch", "machine", "variants", "best", "verdict", "speedup",
-    "speedup_low", "speedup_high", "baseline_s", "noise", "duration_s", "ended_because",
+    "run_id", "started", "model", "batch_size", "device", "torch", "machine", "variants", "answer", "best", "verdict",
+    "speedup", "speedup_low", "speedup_high", "baseline_s", "noise", "duration_s", "ended_because",
 )  # fmt: skip
 """Of `optkit.history`; times in seconds, `started` with its time zone."""
 
@@ -29,6 +29,7 @@ def of(comparison: Comparison) -> dict[str, Any]:
         "torch": versions.get("torch"),
         "machine": started.environment.get("cpu"),
         "variants": len(started.variants),
+        "answer": comparison.answer(),
         "best": None if best is None else str(best),
         "verdict": None if best is None or best.verdict is None else str(best.verdict),
         "speedup": None if best is None else best.speedup,

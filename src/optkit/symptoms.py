@@ -70,7 +70,7 @@ SYMPTOMS: dict[str, Symptom] = dict((
   cudagraphs.
 """, (("""
 c = optkit.compare(model, inputs, ["compile", "compile:backend=aot_eager", "compile:backend=eager"])
-c.to_frame()[["variant", "status", "failed_phase", "reason"]]
+print(c.to_frame()[["variant", "status", "failed_phase", "reason"]].to_string())
 """, """`reason` is torch's own sentence. Where `compile:backend=eager` fails too, torch cannot trace the model; where
 `compile` alone fails, it is Inductor or the C++ compiler."""), (
 'optkit.diagnose(model, inputs, "compile:backend=eager")',
@@ -96,7 +96,7 @@ c = optkit.compare(model, inputs, ["eager+grad", "compile", "compile:mode=reduce
 """, """The most bytes that calls took, of the GPU where there is one. `eager` runs under inference_mode and
 `eager+grad` does not; on a GPU `compile:mode=reduce-overhead` has CUDA graphs, and `compile` has none."""), ("""
 c = optkit.compare(model, inputs, "precision")
-c.to_frame()[["variant", "status", "peak_memory_bytes", "max_abs_error"]]
+print(c.to_frame()[["variant", "status", "peak_memory_bytes", "max_abs_error"]].to_string())
 """, "What half precision and int8 take, and how far their outputs are off.")), """
 - Call under torch.inference_mode().
 - Give smaller batches.
@@ -128,7 +128,7 @@ compiled in it, and why; with dynamic left to torch, true and false, and with di
 - Threads wait for each other on busy CPUs. The same small model took 32 µs on 1 thread, and 16 ms on 2 busy ones.
 """, (("""
 c = optkit.compare(model, inputs, ["compile", "compile:freezing=true"])
-c.to_frame()[["variant", "verdict", "speedup", "graphs", "graph_breaks", "recompiles", "doubts"]]
+print(c.to_frame()[["variant", "verdict", "speedup", "graphs", "graph_breaks", "recompiles", "doubts"]].to_string())
 """, """The verdict, measured in turns with eager, and the doubts about it; `c.measurements["compile"].remedies` says
 what to do about each."""), ("optkit.profile(model, inputs)", """Which operators the time goes to, in eager and
 compiled, and how much of it is outside of them: guards and Python."""), (
@@ -153,7 +153,7 @@ c = optkit.compare(model, inputs, "precision")
 c.best(max_error=1e-3)
 """, "The fastest variant whose outputs are no further from eager's than you allow."), ("""
 c = optkit.compare(model, inputs, ["compile", "torchscript"])
-c.to_frame()[["variant", "agreement", "max_abs_error", "doubts"]]
+print(c.to_frame()[["variant", "agreement", "max_abs_error", "doubts"]].to_string())
 """, """`equal` is bit by bit, `close` within tolerance; `c.measurements["compile"].check.details` says more. With
 NONDETERMINISTIC or STATEFUL among the doubts, eager does not repeat its own outputs either.""")), """
 - Call model.eval() before you compile or export.
@@ -172,7 +172,7 @@ NONDETERMINISTIC or STATEFUL among the doubts, eager does not repeat its own out
 """, (("optkit.startup_matrix(model, inputs)", """How long a fresh process takes to its first result, for each way to
 start: compiled, with empty and filled caches, and from files."""), ("""
 c = optkit.compare(model, inputs, ["compile", "compile:freezing=true"], warm=True)
-c.to_frame()[["variant", "startup_cold_s", "startup_warm_s", "doubts"]]
+print(c.to_frame()[["variant", "startup_cold_s", "startup_warm_s", "doubts"]].to_string())
 """, "The start with an empty cache and with a filled one; CACHE_BYPASSED where graphs are not kept.")), """
 - Call the model once with each shape before the process takes requests.
 - Deploy the cache directory with the model: `c.save_recipe(folder)` writes a folder that has both.
@@ -189,7 +189,7 @@ c.to_frame()[["variant", "startup_cold_s", "startup_warm_s", "doubts"]]
 - A setting has no effect here: CUDA graphs on a CPU, a mode with backend="eager", freezing while gradients are on.
 """, (("""
 c = optkit.compare(model, inputs, ["compile", "torchscript:compile=true"])
-c.to_frame()[["variant", "graphs", "doubts"]]
+print(c.to_frame()[["variant", "graphs", "doubts"]].to_string())
 """, """0 graphs, or NOT_COMPILED, FELL_BACK, CUDAGRAPHS_SKIPPED, MODE_IGNORED or FREEZING_IGNORED among the doubts.
 optkit measures without those variables, and raises NOT_COMPILED where they are set."""), (
 'optkit.diagnose(model, inputs, "compile:backend=eager")',
@@ -209,7 +209,7 @@ it is known: TorchScript, torch.compiler.disable, or everything left to eager.""
 """, (("optkit.diagnose(model, inputs).recompiles",
 "What was compiled again, in which call, and what had changed. Give the real batches as a list."), ("""
 c = optkit.compare(model, inputs, "compile")
-c.to_frame()[["variant", "median_s", "p99_s", "recompiles", "doubts"]]
+print(c.to_frame()[["variant", "median_s", "p99_s", "recompiles", "doubts"]].to_string())
 """, """With RECOMPILED it is torch. With NOISY_MACHINE or THREADS_EXCEED_QUOTA it is the machine; see whether eager's
 p99 is far from its median as well.""")), """
 - Make all calls, the first one too, in one thread, under one grad mode and with the same settings.

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 from optkit.errors import UsageError
 from optkit.symptoms import SYMPTOMS, Symptom
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["SYMPTOMS", "Symptom", "Troubleshooting", "troubleshoot"]
 
+FEWEST_LETTERS, MOST_MEANT = 4, 3
+"""Shorter words than these mean nothing here; so many symptoms are suggested."""
 CAUSES, PROOF, FIX, GUIDES = "Likely causes", "What proves it", "What to do", "What guides say, and what is true"
 
 
@@ -33,6 +40,26 @@ class Troubleshooting:
         html = f"<div style='max-width:60em;line-height:1.45'>{''.join(shown)}</div>"
         return {"text/plain": str(self), "text/html": html}
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a symptom: ``name title causes proves remedies corrections``."""
+        import pandas as pd
+
+        return pd.DataFrame(self._records(), columns=[one.name for one in fields(Symptom)])
+
+    def to_json(self) -> str:
+        """Return it as one JSON document."""
+        return json.dumps({"schema": 1, "symptoms": self._records()}, indent=2)
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            asdict(one)
+            | {
+                "proves": [proof._asdict() for proof in one.proves],
+                "corrections": [c._asdict() for c in one.corrections],
+            }
+            for one in self.symptoms
+        ]
+
     def to_markdown(self) -> str:
         """Return all of it as Markdown."""
         return "\n".join(line for one in self.symptoms for line in _markdown(one))
@@ -50,10 +77,19 @@ def troubleshoot(symptom: str | None = None) -> Troubleshooting:
         return Troubleshooting(tuple(SYMPTOMS.values()))
     name = str(symptom).strip().lower().replace(" ", "_").replace("-", "_")
     if name not in SYMPTOMS:
-        close = difflib.get_close_matches(name, SYMPTOMS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}? Known" if close else "known"
+        close = _close(name)
+        hint = f"did you mean {' or '.join(map(repr, close))}? Known" if close else "known"
         raise UsageError(f"There is no symptom {symptom!r}; {hint} are: {', '.join(SYMPTOMS)}.")
     return Troubleshooting((SYMPTOMS[name],))
+
+
+def _close(name: str) -> list[str]:
+    """Return the symptoms that were perhaps meant: by spelling, and by words that they share."""
+    words = [word for word in name.split("_") if len(word) >= FEWEST_LETTERS]
+    sharing = [
+        one.name for one in SYMPTOMS.values() if any(word in f"{one.name} {one.title}".lower() for word in words)
+    ]
+    return list(dict.fromkeys([*difflib.get_close_matches(name, SYMPTOMS, n=1, cutoff=0.5), *sharing]))[:MOST_MEANT]
 
 
 def _lines(one: Symptom) -> list[str]:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from optkit.measurement import Measurement
     from optkit.workload import Workload
 
-MACHINE = {"cpu": "processor", "cpus": "CPUs", "cpu_quota": "CPU quota", "accelerators": "accelerators"}
-"""What of the machine decides a speed-up: keys of the environment's record, and what to call them."""
 FORM: dict[str, Any] = {
     "variant": str, "artifact": str | None, "by_torch": bool, "compares": bool, "cpu_flags": list, "workload": dict,
     "environment": dict, "versions": dict, "files": dict, "programs": dict, "measured": dict,
@@ -264,7 +262,7 @@ def _changes(record: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -
     then = record["environment"]
     found = [
         f"The {name} is another: {_shown(then.get(key))} then, {_shown(here.get(key))} now."
-        for key, name in MACHINE.items()
+        for key, name in environment.MACHINE.items()
         if then.get(key) != here.get(key)
     ]
     if other := set(recipes.cpu_flags(environment.detect())) ^ set(record["cpu_flags"]):

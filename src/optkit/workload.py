@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import linecache
 import shutil
 import sys
@@ -156,6 +158,8 @@ class Workload:
             "call": self.call,
             "weights": self.weights,
             "evaluate": None if self.evaluate is None else text.callable_name(self.evaluate),
+            "inputs": None if self.batches is None else [_shapes(batch) for batch in self.batches],
+            "digest": None if self.is_zoo else _digest(self.model if not self.is_module else type(self.model)),
             "code": self._setup(),
             "inputs_code": self._inputs_code,
         }
@@ -336,6 +340,26 @@ def _cell_sources() -> dict[str, Any]:
         for name, entry in linecache.cache.items()
         if len(entry) == 4 and entry[2] and not Path(name).exists() and ("ipykernel" in name or name.startswith("<"))  # noqa: PLR2004
     }
+
+
+def _shapes(batch: Batch) -> str:
+    """Return what a batch is: shapes and dtypes of tensors, and the types of all else."""
+    args, kwargs = batch
+    return ", ".join([*map(_shape, args), *(f"{name}={_shape(value)}" for name, value in kwargs.items())])
+
+
+def _shape(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{'×'.join(map(str, value.shape))} {str(value.dtype).removeprefix('torch.')}"
+    return type(value).__name__
+
+
+def _digest(code: Any) -> str | None:
+    """Return a few digits that change with the source of a class or function; None where there is no source."""
+    try:
+        return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:12]
+    except (OSError, TypeError):
+        return None
 
 
 def _inputs_code(inputs: Any, *, keywords: bool) -> str:

@@ -51,7 +51,8 @@ def check_name(name: str) -> None:
         hint = (
             f" Did you mean {' or '.join(close)}?" if close else " See torchvision's classification models for names."
         )
-        raise WorkloadError(f"There is no model {name!r} in the zoo.{hint}")
+        own = " A model of your own is measured from Python: give the module itself, or a function that builds it."
+        raise WorkloadError(f"There is no model {name!r} in the zoo.{hint}{own}")
 
 
 def default_shape(name: str) -> tuple[int, ...]:

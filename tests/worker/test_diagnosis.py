@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -129,7 +129,8 @@ CASES = {
     ),
     "global flag": Case(
         "recompile", "global", "global SCALE\ny = y * SCALE  # HERE\nSCALE += 1\nreturn y",
-        (Mend("Pass it as an argument that is a tensor", "return y * n", (X, torch.tensor(1))),), more=", n=None",
+        (Mend("Pass it as an argument that is a tensor", "return y * n", (X, torch.tensor(1))),
+         Mend("keep it in the model as a buffer", "self.count += 1\nreturn y * self.count")), more=", n=None",
     ),
     "grad mode": Case(
         "recompile", "grad_mode",
@@ -170,6 +171,15 @@ CASES = {
         "recompile", "python_number", "return y * n  # HERE",
         (Mend("torch.tensor(n)", inputs=[(X, torch.tensor(0.5)), (X, torch.tensor(0.7))]),
          Mend("compile with dynamic=True", variant=DYNAMIC)), [(X, 0.5), (X, 0.7)], more=", n=None",
+    ),
+    "another type": Case(
+        "recompile", "type", "return y * n  # HERE",
+        (Mend("Give it the same type each time", inputs=[(X, 2.0), (X, 2.0)]),), [(X, 2), (X, 2.0)], more=", n=None",
+    ),
+    "tensor and None": Case(
+        "recompile", "type", "return y if n is None else y * n",
+        (Mend("Give a tensor each time, one that changes nothing", inputs=[(X, X + 1), (X, torch.ones_like(X))]),),
+        [(X, X + 1), (X, None)], more=", n=None", here="  # HERE",
     ),
     "string": Case(
         "recompile", "python_choice", "return y.relu() if n == 'a' else y.tanh()  # HERE",
@@ -232,6 +242,143 @@ def test_what_the_fix_says_removes_it(name, mend, make):
     inputs = case.inputs if mend.inputs is None else mend.inputs
     diagnosis = optkit.diagnose(model, inputs, mend.variant or case.variant)
     assert diagnosis.is_clean, str(diagnosis)
+
+
+SETTINGS = [pytest.param(name, one, id=name) for name, case in CASES.items() for one in case.mends if one.setup]
+BUILDER = """
+import logging
+import torch
+def build():
+    {setup}
+    import {name}
+    return {name}.Net().eval()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mend"), SETTINGS)
+def test_a_setting_of_torchs_is_also_seen_in_a_function_that_builds_the_model(name, mend, make):
+    """The second of the places that `causes.WHERE_TO_SET` names; the first is what is done in the test above."""
+    module = f"case_built_{list(CASES).index(name)}"
+    make(CASES[name], module)
+    space: dict[str, Any] = {}
+    exec(BUILDER.format(setup=mend.setup.replace("\n", "; "), name=module), space)
+    diagnosis = optkit.diagnose(space["build"], CASES[name].inputs, FAST)
+    assert diagnosis.is_clean, str(diagnosis)
+
+
+@pytest.mark.slow
+def test_a_setting_in_a_function_that_builds_a_model_of_a_script_is_seen_and_one_beside_it_is_not(run_python):
+    said = run_python(
+        "import torch, optkit\n"
+        "class Mine(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return x * x.sum().item()\n"
+        "def build():\n"
+        "    torch._dynamo.config.capture_scalar_outputs = True\n"
+        "    return Mine()\n"
+        "if __name__ == '__main__':\n"
+        "    torch._dynamo.config.capture_scalar_outputs = True\n"
+        f"    print([optkit.diagnose(one, torch.ones(3), {FAST!r}).is_clean for one in (Mine(), build)])\n"
+    )
+    assert said == "[False, True]\n"
+
+
+LOGS = """
+import logging
+import torch
+from torch import nn
+LOG = logging.getLogger("a")
+{setup}
+class Block(nn.Linear):
+    def forward(self, x):
+        x = super().forward(x)
+        LOG.warning("mean is %s", x.shape)  # HERE
+        return x.relu()
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(8, 8) for _ in range(3))
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+"""
+
+
+@pytest.mark.slow
+def test_a_message_that_is_logged_in_a_loop_is_told_at_its_own_line_alone_and_the_fix_removes_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    setup = f"{CONFIG}ignore_logger_methods.add(logging.Logger.warning)"
+    (tmp_path / "case_logs.py").write_text(LOGS.format(setup=""))
+    (tmp_path / "case_logs_mended.py").write_text(LOGS.format(setup=setup))
+    first, *others = optkit.diagnose(__import__("case_logs").Net(), X, FAST).findings
+    assert (first.kind, first.cause, "# HERE" in first.source) == ("skipped", "logging", True)
+    assert setup in first.fix
+    assert all(one.path == str(tmp_path / "case_logs.py") for one in others)
+    mended = optkit.diagnose(__import__("case_logs_mended").Net(), X, FAST)
+    assert mended.is_clean, str(mended)
+
+
+class RaisesLater(nn.Linear):
+    def forward(self, x):
+        if x.shape[0] > 3:
+            raise ValueError("too large")
+        return super().forward(x)
+
+
+@pytest.mark.slow
+def test_a_call_that_raises_has_its_line_and_asks_for_no_remedy_of_a_break():
+    diagnosis = optkit.diagnose(RaisesLater(8, 8), [X[:2].clone(), X, X[:3].clone()], FAST)
+    left, raised = diagnosis.findings
+    assert (left.kind, raised.kind, raised.count) == ("skipped", "failed", 3)
+    assert "ValueError: too large" in raised.reason
+    assert raised.source == left.source == 'raise ValueError("too large")'
+    assert diagnosis.evidence["recompiles_failed"] == 1
+    assert "0 and 1 that failed" in str(diagnosis)
+
+
+class KeepsRows(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.rows = None
+
+    def forward(self, x):
+        y = super().forward(x)
+        self.rows = y if self.rows is None else torch.cat([self.rows, y])
+        return self.rows.sum(0)
+
+
+class FillsRows(nn.Linear):
+    """What the fix of the model above says."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("rows", torch.zeros(64, 8))
+        self.register_buffer("many", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x):
+        y = super().forward(x)
+        self.rows.index_copy_(0, self.many + torch.arange(4), y)
+        self.many += 4
+        return self.rows.sum(0)
+
+
+@pytest.mark.slow
+def test_a_tensor_that_grows_in_the_model_is_not_to_be_marked_and_the_fix_removes_it():
+    diagnosis = optkit.diagnose(KeepsRows(8, 8), X, FAST)
+    assert {one.cause for one in diagnosis.findings} == {"mutated_state"}
+    assert not any("mark_dynamic" in one.fix or "all sizes" in one.fix for one in diagnosis.findings)
+    assert "Keep it at one size" in diagnosis.findings[-1].fix
+    mended = optkit.diagnose(FillsRows(8, 8), X, FAST)
+    assert mended.is_clean, str(mended)
+
+
+@pytest.mark.parametrize("given", [["compile"], None, 3])
+def test_what_is_no_variant_is_told_in_a_sentence(given):
+    with pytest.raises(UsageError, match="is no variant; give one"):
+        optkit.diagnose(nn.Linear(8, 8), X, given)
 
 
 def test_a_clean_model_gets_nothing_found_with_the_evidence_counted():

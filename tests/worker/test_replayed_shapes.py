@@ -289,3 +289,33 @@ def test_only_tensors_whose_first_dimension_varies_are_marked():
 def test_a_batch_size_for_inputs_that_hold_no_batch_is_refused_before_anything_is_called():
     with pytest.raises(UsageError, match="give shapes instead"):
         sequence([{"batch_size": 4}], torch.tensor(1.0))
+
+
+class RaisesLater(torch.nn.Linear):
+    def forward(self, x):
+        if x.shape[0] > 3:
+            raise ValueError("too large")
+        return super().forward(x)
+
+
+@pytest.mark.slow
+def test_calls_after_one_that_was_left_to_eager_are_told_as_eager():
+    """In a plain process with torch 2.13 a counting backend runs no graph in calls 2 to 4, that of size 2 neither."""
+    replay = replay_shapes(RaisesLater(8, 8), [2, 4, 3, 2], FAST, torch.randn(4, 8))
+    assert [bool(call.left_to_eager) for call in replay.of(FAST)] == [False, True, True, True]
+    assert not any("ran on what" in one for one in replay.advice)
+
+
+class Counts(torch.nn.Linear):
+    n = 0
+
+    def forward(self, x):
+        self.n += 1
+        return super().forward(x) * self.n
+
+
+@pytest.mark.slow
+def test_what_is_no_shape_is_said_to_be_why():
+    replay = replay_shapes(Counts(8, 8), [4] * 4, FAST, torch.randn(4, 8))
+    assert any("what is no shape" in one and "self.n" in one for one in replay.advice), replay.advice
+    assert not any("warm up" in one for one in replay.advice)

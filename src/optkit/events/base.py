@@ -59,7 +59,12 @@ class Event:
         if kind is None:
             told = text.one_line(reprlib.repr(name), limit=text.LONGEST_NAME)
             raise OptkitError(f"{told} is no kind of event; known are {', '.join(sorted(cls.kinds))}.")
-        return decoding.decode(kind, {key: value for key, value in record.items() if key != "event"})
+        event = decoding.decode(kind, {key: value for key, value in record.items() if key != "event"})
+        event.check()
+        return event
+
+    def check(self) -> None:
+        """Raise an OptkitError where the fields of a record that was read make no sense together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
+from optkit import decoding
+from optkit.environment import Environment
+from optkit.errors import OptkitError
 from optkit.events.base import EndReason, Event
+
+LATEST_UNIX_S = 4_102_444_800.0
+"""The year 2100: no table of dates holds what is far behind it."""
+WORKLOAD: dict[str, Any] = {
+    "model": str, "source": str | None, "batch_size": int | None, "shape": tuple[int, ...] | None, "batches": int,
+    "device": str, "call": str, "weights": str | None, "evaluate": str | None, "inputs": tuple[str, ...] | None,
+    "digest": str | None, "code": str, "inputs_code": str,
+}  # fmt: skip
+PLAN: dict[str, Any] = {
+    "budget_s": float, "rounds": tuple[int, int], "target": float, "goal": str, "cold": bool, "warm": bool,
+    "batch_sizes": tuple[int, ...], "compile_limit_s": float, "seed": int,
+}  # fmt: skip
+"""Types of what the records of workload and plan hold; see `Workload.describe` and `Plan.to_json`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +36,14 @@ class StudyStarted(Event):
     plan: dict[str, Any]
     environment: dict[str, Any]
 
+    def check(self) -> None:
+        """Raise an OptkitError unless workload, plan and environment can be read, and the baseline is a variant."""
+        decoding.check("workload", WORKLOAD, self.workload)
+        decoding.check("plan", PLAN, self.plan)
+        decoding.check("environment", get_type_hints(Environment), self.environment)
+        if self.baseline not in self.variants or not self.time_unix_s < LATEST_UNIX_S:
+            raise OptkitError("A study without its baseline, or from a time that is none; its record is damaged.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResumed(Event):
@@ -27,6 +51,10 @@ class StudyResumed(Event):
 
     time_unix_s: float
     plan: dict[str, Any]
+
+    def check(self) -> None:
+        """Raise an OptkitError unless the plan can be read."""
+        decoding.check("plan", PLAN, self.plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +73,12 @@ class Waiting(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotKept(Event):
-    """The study's events cannot be kept in the history, because of `reason`, a sentence; they are tried again."""
+    """The study's events cannot be kept in the history, because of `reason`, a sentence; they are tried again.
 
-    reason: str
+    Without a reason: all of them are kept now.
+    """
+
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

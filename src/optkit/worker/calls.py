@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import traceback
+from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+import optkit
 from optkit import disturbance
 from optkit.engines import artifact
 from optkit.machine import Monitor
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from optkit.engines.base import Batch
     from optkit.worker.session import Session
+
+
+OPTKIT = f"{Path(optkit.__file__).parent}{os.sep}"
 
 
 def look(
@@ -62,8 +67,9 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
     dict
         ``calls``: of each ``duration_ns``; ``inputs``, its tensors as ``[name, shape, dtype]`` and other arguments as
         ``[name, None, repr]``; ``compiles``, see `compile_trace.compiled` (empty where torch does not say);
-        ``breaks``, see `compile_trace.log_breaks`; ``error``, None where it did not raise. ``told``: whether torch
-        keeps a record of compiles; ``logged``: whether its log of graph breaks can be seen. ``facts``: see
+        ``breaks``, see `compile_trace.log_breaks`; ``error``, its type and its first line, None where it did not raise;
+        ``raised_at``: the frames that led there, outermost first, each ``[path, line, function]``. ``told``: whether
+        torch keeps a record of compiles; ``logged``: whether its log of graph breaks can be seen. ``facts``: see
         `compile_trace.Trace.facts`; None where nothing is compiled. ``breaks``: see `compile_trace.break_messages`.
         ``load``: what other processes took meanwhile, see `optkit.disturbance.load`.
     """
@@ -75,13 +81,13 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
     for args, kwargs in called:
         known, broken = len(compile_trace.compiled() or []), len(noted)
         begin = perf_counter_ns()
-        error = None
+        error, at = None, []
         try:
             session.watch.function(*args, **kwargs)
             if session.watch.synchronize is not None:
                 session.watch.synchronize()
         except Exception as raised:  # noqa: BLE001 - that a call fails is a finding
-            error = artifact.said(raised)
+            error, at = " ".join(f"{type(raised).__name__}: {artifact.said(raised)}".split()), where(raised)
             traceback.print_exception(raised)
         duration_ns = perf_counter_ns() - begin
         new = (compile_trace.compiled() or [])[known:]
@@ -91,7 +97,7 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
             "compiles": new,
             "breaks": noted[broken:],
         }
-        calls.append(told | {"error": error})
+        calls.append(told | {"error": error, "raised_at": at})
     return {
         "calls": calls,
         "load": disturbance.load(monitor),
@@ -100,6 +106,12 @@ def record(session: Session, called: Iterable[Batch]) -> dict[str, Any]:
         "facts": session.do_facts()["facts"],
         "breaks": compile_trace.break_messages(),
     }
+
+
+def where(raised: BaseException) -> list[list[Any]]:
+    """Return the frames of an error outside of optkit, outermost first."""
+    stack = traceback.extract_tb(raised.__traceback__)
+    return [[at.filename, at.lineno, at.name] for at in stack if not at.filename.startswith(OPTKIT)]
 
 
 def described(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[list[Any]]:

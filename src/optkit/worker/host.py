@@ -151,8 +151,12 @@ class Host:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(mode=private.FOLDER)  # fails where somebody else has made it
         self._spawn()
+        try:
+            self._notice("made", START_LIMIT_S)  # by the zygote, so that there is no folder without one to remove it
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -36,7 +36,7 @@ KILL_PASSES = 3
 
 
 def main(control_fd: int, folder: str) -> NoReturn:
-    """Wait to be told, import torch, say so, then serve until the other end of the control socket closes.
+    """Make the private folder, import torch when told to, then serve until the other end of the socket closes.
 
     The private `folder` holds the user's model; it is removed at the end, also where the parent was killed.
     """
@@ -44,6 +44,8 @@ def main(control_fd: int, folder: str) -> NoReturn:
     control.set_inheritable(False)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
+        Path(folder).mkdir(mode=0o700)  # fails where somebody else has made it
+        control.send(json.dumps({"made": folder}).encode())
         request = control.recv(MAXIMUM_REQUEST_BYTES)
         if not request:
             sys.exit()

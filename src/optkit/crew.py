@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit import by_value, machine, private, probe
-from optkit.errors import WorkerError
+from optkit.errors import UsageError, WorkerError
 from optkit.events import (
     CompileBegan,
     CompileEnded,
@@ -26,6 +26,7 @@ from optkit.events import (
     VariantSkipped,
 )
 from optkit.stats import median
+from optkit.variant import BASELINE
 from optkit.worker.endings import SkippedError, WorkerFailedError
 from optkit.worker.host import Host
 
@@ -67,6 +68,8 @@ class Crew:
     is_portable: bool = False
     """Whether what is compiled is to be used on other machines, which have none of this one's precompiled headers."""
     in_blocks: bool = False
+    parameters: int | None = None
+    """How many the model had before the study was resumed; None for a new one."""
     spec: dict[str, Any] = field(default_factory=dict)
     """What a process needs to build the model; see `Workload.pack`."""
     _probed: Path | None = None
@@ -128,12 +131,22 @@ class Crew:
             for step, answer in self.start_again(member, settle=True):
                 if step == "settle" and not member.call_s:  # a study that was resumed
                     _learn(member, answer)
+                elif step == "build" and self.parameters is not None and member.variant == BASELINE:
+                    self._check_model(answer["details"]["parameters"])
         except WorkerFailedError as error:
             yield self.failed(member, phase, error)
         except WorkerError as error:
             yield self.failed(member, phase, WorkerFailedError(str(error), ""))
         else:
             yield PhaseEnded(at_s=self.elapsed_s, phase=phase, seconds=time.monotonic() - begin, **member.names)
+
+    def _check_model(self, parameters: int) -> None:
+        """Raise where the model is not that of the run which goes on, though its name and inputs are."""
+        if parameters != self.parameters:
+            raise UsageError(
+                f"The model that was measured had {self.parameters} parameters, and this one has {parameters}; give "
+                "that one, or start a new study."
+            )
 
     def start_again(self, member: Member, *, settle: bool = False) -> Iterator[tuple[Phase, dict[str, Any]]]:
         """Fork a worker from the cache of a variant's first; yield each phase with the worker's answer."""

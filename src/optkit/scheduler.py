@@ -80,6 +80,8 @@ class Run:
         self.twin = Member(BASELINE, twin=True)
         self.members = [self.baseline, *(Member(one, artifact=(exported or {}).get(str(one))) for one in variants)]
         self.crew = Crew(workload, plan, environment, self.device, len(self.members))
+        built = [one for one in known if isinstance(one, PhaseEnded) and one.phase == "build"]
+        self.crew.parameters = next((one.details.get("parameters") for one in built), None)
         self.crew.began -= self.comparison.elapsed_s  # a study that goes on has one clock
         self._monitor = Monitor()
         self._random = random.Random(plan.seed)  # noqa: S311 - the order of turns is no secret

@@ -256,7 +256,7 @@ def test_runs_of_different_things_are_not_compared():
     with pytest.raises(UsageError, match=r"measured different things.*model"):
         optkit.diff("run-a", "run-b")
     keep([story("run-c")[0], failed("eager"), ended("baseline_failed")])
-    with pytest.raises(UsageError, match="eager was not measured"):
+    with pytest.raises(UsageError, match="In run run-c eager was not measured"):
         optkit.diff("run-a", "run-c")
 
 

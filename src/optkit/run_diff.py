@@ -33,6 +33,7 @@ SAME_WORKLOAD = ("model", "source", "batch_size", "shape", "batches", "inputs", 
 BETWEEN_SESSIONS = 0.15
 """Two sessions cannot tell how far sessions differ, and they differ for each variant: where its memory lies, who its
 neighbours are. A smaller change than this is never called one."""
+LEAST_SHOWN = 0.1
 HEAD = ("", "before", "after", "times faster", "95 %", "verdict", "speed-up before", "after")
 
 
@@ -183,8 +184,9 @@ def _check(before: Comparison, after: Comparison) -> None:
     differ = [f"{name} ({one.get(name)!r}, {other.get(name)!r})" for name in names]
     if differ:
         raise UsageError(f"The runs measured different things, so their times cannot be compared: {', '.join(differ)}.")
-    if not (before.has_answer and after.has_answer):
-        raise UsageError("In one of the runs eager was not measured, so there is nothing to compare with.")
+    for run in (before, after):
+        if not run.has_answer:
+            raise UsageError(f"In run {run.run_id} eager was not measured, so there is nothing to compare with.")
 
 
 def _elsewhere(before: Comparison, after: Comparison) -> tuple[str, ...]:
@@ -285,4 +287,4 @@ def _model(comparison: Comparison) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2f}x"
+    return "–" if ratio is None else f"{ratio:.2f}×" if ratio >= LEAST_SHOWN else f"{ratio:.1e}×"

@@ -126,6 +126,8 @@ def export_runs(path: str | Path, run_ids: Iterable[str] | str | None = None) ->
     with Store() as store:
         wanted = [run_ids] if isinstance(run_ids, str) else run_ids
         chosen = [kept.run_id for kept in store.runs()] if wanted is None else [store.find(one) for one in wanted]
+        if not chosen:
+            raise UsageError("No run is kept, so there is nothing to export.")
         lines = (line for run_id in chosen for line in _lines(store, run_id))
         try:
             private.file(Path(path))

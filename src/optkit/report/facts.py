@@ -74,6 +74,7 @@ def _workload(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         "model": code(record.get("model", "–")),
         "batch size": value(record["batch_size"]) if record.get("batch_size") else "",
         "shape of an input": value(record["shape"]) if record.get("shape") else "",
+        "inputs": value("; ".join(record["inputs"])) if record.get("inputs") else "",
         "batches, in turn": value(batches) if batches != 1 else "",
         "method": code(record.get("call", "forward")),
         "device": code(record.get("device", "cpu")),

@@ -51,7 +51,7 @@ th,td{text-align:left;vertical-align:top;padding:.45rem .6rem;border-bottom:1px 
 thead th{font-weight:600;color:var(--dim);vertical-align:bottom;line-height:1.25}
 tbody th{font-weight:400}
 small{color:var(--dim);font-size:.85em}
-thead th,.results td{overflow-wrap:normal}
+thead th,.results td,.stacked td code{overflow-wrap:normal}.stacked td{min-width:9rem}
 .results th,.results td{padding:.5rem}
 .results td,.results thead th{text-align:right}
 .results td:nth-child(2),.results th:nth-child(-n+2){text-align:left}

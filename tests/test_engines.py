@@ -91,7 +91,9 @@ def test_a_value_that_does_not_exist_is_an_error_that_lists_the_allowed_ones(set
     assert all(value in str(caught.value) for value in allowed)
 
 
-@pytest.mark.parametrize("value", [object(), {"a": 1}, float("nan"), (1, (2, 3)), b"x"], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [object(), {"a": 1}, float("nan"), (1, (2, 3)), b"x"], ids=lambda value: type(value).__name__
+)
 def test_an_option_that_has_no_text_form_is_refused(value):
     with pytest.raises(VariantError, match=r"options\.x must be true, false, a number, a string or a list"):
         Compile(options={"x": value})

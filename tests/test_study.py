@@ -105,7 +105,7 @@ def test_a_baseline_that_was_killed_is_a_result_and_not_an_error():
 class Telling:
     """A study that tells a story."""
 
-    workload, variants = Workload("tiny_cnn"), [Variant.parse("compile")]
+    workload, variants, known = Workload("tiny_cnn"), [Variant.parse("compile")], ()
 
     def __init__(self, events):
         self.events = events

@@ -161,6 +161,7 @@ def test_settings_that_their_backend_has_no_use_for():
     assert "than 3" in few
 
 
+@pytest.mark.slow
 def test_freezing_is_ignored_with_gradients_and_keeps_nothing_for_the_next_start_without():
     ignored, done, reduced = "compile:freezing=true+grad", "compile:freezing=true", "compile:mode=reduce-overhead"
     comparison = measured(Net(), ignored, done, reduced, budget_s=60)

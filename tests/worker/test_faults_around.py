@@ -53,7 +53,9 @@ class Unsendable:
         return graph.forward
 
 
-@pytest.mark.parametrize(("where", "said"), [("dumps", "I stay here"), ("loads", "I do not wake up")])
+@pytest.mark.parametrize(
+    ("where", "said"), [("dumps", "I stay here"), pytest.param("loads", "I do not wake up", marks=pytest.mark.slow)]
+)
 def test_a_variant_that_cannot_be_sent_is_a_row_and_the_others_go_on(where, said):
     study = Study("tiny_cnn", [Compile(backend=Unsendable(where)), "eager+no_grad"], budget_s=60, rounds=(3, 3))
     comparison = collect(study)
@@ -189,6 +191,7 @@ def test_a_full_disk_of_the_history_costs_no_number_and_is_told(tmp_path):
     assert (told["again"], told["loaded"]) == (None, True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_temporary_files_is_a_row_or_a_sentence_and_leaves_nothing(tmp_path):
     told = on_small_disk(tmp_path, NO_ROOM, "TMPDIR", "24m")
     assert told["compile:backend=backend()"][0] == "failed"

@@ -45,6 +45,7 @@ def test_a_replay_that_is_stopped_keeps_the_variants_that_were_replayed():
     assert STOPPED in str(replay)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_the_starts_that_were_made():
     def tell(doing):
         if "torchscript" in doing:

@@ -65,7 +65,7 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
         self._looking: Investigation | None = None
         self._over = threading.Event()
         self._over.set()
-        row = box(ipywidgets.HBox, "optkit-controls", self._status, *self._controls, self._stop_button, self._button)
+        row = box(ipywidgets.HBox, "optkit-asking", self._status, *self._controls, self._stop_button, self._button)
         super().__init__([row, self._page])
         self._button.on_click(lambda _: self.look())
         self._stop_button.on_click(lambda _: self.stop())

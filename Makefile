@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy --strict src
 
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not worker and not browser and not notebook and not slow"
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not worker and not browser and not notebook and not slow"
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff format .

@@ -47,7 +47,9 @@ def main() -> None:
             before, after = (session(chance, common, own, name) for name in ("before", "after"))
             found = diff_of(before, after)
             wrong += any(change.verdict in (Verdict.FASTER, Verdict.SLOWER) for change in found.changes)
-            judged[_judge(found.changes[1], found, after.measurements["compile"], 0.05).holds] += 1
+            judged[
+                _judge(found.changes[1], found, *(run.measurements["compile"] for run in (before, after)), 0.05).holds
+            ] += 1
         told = "   ".join(f"{judged[holds] / pairs:.1%}" for holds in (False, True, None))
         print(f"{common:4.0%}   {own:4.0%}    {wrong / pairs:.1%}                     {told}")
 

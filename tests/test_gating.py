@@ -78,6 +78,12 @@ def test_a_variant_that_fails_now_or_gives_other_outputs_does_not_hold():
     assert "do not any more (different)" in str(told)
 
 
+def test_what_failed_in_the_earlier_run_as_well_is_no_regression():
+    told = judged(run(broken=failed("compile"), run_id="after"), run(broken=failed("compile")))
+    assert told.holds is None
+    assert "It failed in the earlier run as well" in told.rows[0].reason
+
+
 def test_few_rounds_or_another_machine_cannot_be_told():
     assert judged(run(count=4, run_id="after")).holds is None
     told = judged(run(run_id="after"), run(machine={"cpu": "another"}))

@@ -119,7 +119,7 @@ def gate(
     Raises
     ------
     UsageError
-        If the earlier run measured something else, on another machine, or cannot be found.
+        If the earlier run measured something else, or cannot be found.
     """
     most = fraction(max_slowdown)
     before = baseline if isinstance(baseline, Comparison) else _read(str(baseline))
@@ -131,7 +131,9 @@ def gate(
     found = diff_of(before, after, steady=steady)
     # Where eager is the yardstick it is judged itself only if there is nothing else.
     judged = [one for one in found.changes if steady or len(found.changes) == 1 or one.variant != str(BASELINE)]
-    rows = tuple(_judge(change, found, after.measurements[change.variant], most) for change in judged)
+    rows = tuple(
+        _judge(one, found, before.measurements[one.variant], after.measurements[one.variant], most) for one in judged
+    )
     return Gate(rows, most, found)
 
 
@@ -153,8 +155,10 @@ def _read(name: str) -> Comparison:
     return runs.read(name) if Path(name).is_file() or "/" in name or Path(name).suffix else runs.load(name)
 
 
-def _judge(change: Change, found: RunDiff, after: Measurement, most: float) -> Judged:
+def _judge(change: Change, found: RunDiff, before: Measurement, after: Measurement, most: float) -> Judged:
     """Say whether a variant holds. What cannot be compared any more, or agrees no more, does not."""
+    if after.status == "failed" and before.status == "failed":
+        return Judged(change.variant, None, None, None, None, f"It failed in the earlier run as well: {after.reason}")
     if after.status == "failed":
         return Judged(change.variant, False, None, None, None, f"It fails now: {after.reason}")
     slowdown, low, high = _slowdown(change, found.noise)

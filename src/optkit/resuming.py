@@ -1,7 +1,7 @@
 """Resuming a study that ended early: the same run goes on, with new workers, where its rounds ended.
 
 Ratios are taken within a round, against the baselines of the same workers, so rounds of both parts can stand beside
-each other; that the machine may be in another state by then is part of the interval.
+each other. Two sessions are two draws of what differs between sessions: the interval says little of a third.
 """
 
 from __future__ import annotations

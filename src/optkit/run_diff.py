@@ -86,8 +86,8 @@ class RunDiff:
     changes
         One `Change` for each variant that both have, in the order of the first run.
     noise
-        How far a change can be nothing but the machine: the noise in either run, and on one machine how far eager
-        moved; None where that is not known, and no verdict is given.
+        How far a change can be nothing but the machine: the larger noise of both runs, and on one machine what eager
+        moved added to it; None where that is not known, and no verdict is given.
     elsewhere
         What says that the runs were made on different machines or devices; empty for one machine.
     notes

@@ -223,7 +223,7 @@ class Run:
             reason = "You skipped it."
         if reason is None and self._taken_in and self.elapsed_s >= OVERTIME * self.plan.budget_s:
             reason = f"The budget of {self.plan.budget_s:g} s was long used up before its turn; give a larger one."
-        if known.rounds and (reason is not None or member.variant.blocked(self.environment.placed(self.device))):
+        if known.rounds and reason is not None:
             return  # before the study was resumed it had rounds: they stay, and there are no more
         if reason is not None:
             yield VariantSkipped(at_s=self.elapsed_s, reason=reason, **member.names)

@@ -228,6 +228,7 @@ def test_a_change_is_faster_or_slower_only_beyond_what_eager_itself_moved():
     found = optkit.diff("run-a", "run-b")
     verdicts = {change.variant: change.verdict for change in found.changes}
     assert verdicts == {"eager": Verdict.SAME, "compile": Verdict.FASTER, VARIANTS[1]: Verdict.INCONCLUSIVE}
+    assert "can hide a change as well" in found.changes[0].reason
     assert any("A change below 15% is not called one" in note for note in found.notes)
     keep(story("run-c", began=1.9e9, eager=13, compiled=4, other=8))
     found = optkit.diff("run-a", "run-c")

@@ -216,6 +216,8 @@ def _change(before: Comparison, after: Comparison, name: str, known: Yardstick) 
         reason = f"Its outputs agreed with eager's, and do not any more ({other.agreement})."
     elif outer is None:
         reason = "There were too few rounds to tell."
+    elif verdict == Verdict.SAME:
+        reason = f"In these two sessions: how sessions differ, up to {BETWEEN_SESSIONS:.0%}, can hide a change as well."
     return Change(
         name, one.median_s, other.median_s, ratio, inner, outer, verdict, one.speedup, other.speedup, reason, no_more,
     )  # fmt: skip

@@ -9,21 +9,27 @@ import random
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from optkit import charts, figures, svg
 from optkit.comparison import Comparison
-from optkit.events import FirstCall, PhaseEnded, Samples, WarmStarted
+from optkit.events import CompileBegan, CompileEnded, FirstCall, PhaseBegan, PhaseEnded, Samples, WarmStarted
 from optkit.marks import Marks
 from stories import ended, failed, finished, started, turn
 
 MODULES_S = {"torch": 1.9, "torch._dynamo": 0.8, "torch._inductor.compile_fx": 1.1}
 WIDTHS = (640, 420)
+SHORT_S = 1e-4
+PHASES = ("dynamo", "aot_autograd", "inductor", "code_gen")
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a made-up variant takes, in seconds; `swing` is how far its rounds lie apart."""
+    """What a made-up variant takes, in seconds; `swing` is how far its rounds lie apart.
+
+    `shares` are those of torch's phases, each within the one before, in the first call; `later_s` is compiled later.
+    """
 
     name: str
     steady_s: float
@@ -34,14 +40,19 @@ class Made:
     warm_s: float | None = None
     swing: float = 0.01
     fails: bool = False
+    export_s: float | None = None
+    shares: tuple[float, ...] = ()
+    later_s: float = 0.0
 
 
+_INDUCTOR = (0.98, 0.88, 0.76, 0.5)
 REALISTIC = (
     Made("eager", 0.0213, 0.055, warm_s=0.054),
-    Made("compile", 0.0124, 21.4, probe_s=0.05, warm_s=2.9),
-    Made("compile:mode=max-autotune", 0.0118, 74.0, probe_s=0.05, warm_s=3.4, swing=0.03),
-    Made("compile:backend=eager", 0.0224, 1.2, warm_s=1.1),
-    Made("compile:backend=aot_eager", 0.0212, 2.6, warm_s=2.5),
+    Made("compile", 0.0124, 21.4, probe_s=0.05, warm_s=2.9, shares=_INDUCTOR, later_s=9.1),
+    Made("compile:mode=max-autotune", 0.0118, 74.0, probe_s=0.05, warm_s=3.4, swing=0.03, shares=(1, 0.95, 0.9, 0.3)),
+    Made("compile:backend=eager", 0.0224, 1.2, warm_s=1.1, shares=(0.9,)),
+    Made("compile:backend=aot_eager", 0.0212, 2.6, warm_s=2.5, shares=(0.9, 0.5)),
+    Made("onnxruntime", 0.0107, 0.3, prepare_s=0.6, export_s=6.3, swing=0.002),
     Made("compile:fullgraph=true", 0.0, 0.0, fails=True),
     Made("eager+threads=1", 0.0190, 0.061, warm_s=0.06, swing=0.08),
 )
@@ -69,10 +80,13 @@ def told(made: Made, *, count: int, twin: bool = False) -> list:
         return [failed(made.name)]
     early = tuple(int(made.steady_s * 1e9 * by) for by in (3, 1.5))
     samples = Samples(at_s=3.0, kind="early", first_call=2, calls_per_sample=1, durations_ns=early, **names)
+    exported = [] if made.export_s is None else [made.export_s]
     events = [
+        *(PhaseEnded(at_s=0.8, phase="export", seconds=seconds, **names) for seconds in exported),
         PhaseEnded(at_s=1.0, phase="build", seconds=made.build_s, **names),
         PhaseEnded(at_s=1.5, phase="prepare", seconds=made.prepare_s, **names),
-        FirstCall(at_s=2.0, duration_ns=int(made.first_s * 1e9), graphs=1, graph_breaks=0, **names),
+        *compiled(made, at_s=1.9 + made.first_s, **names),
+        FirstCall(at_s=2.0 + made.first_s, duration_ns=int(made.first_s * 1e9), graphs=1, graph_breaks=0, **names),
         samples,
     ]
     if made.probe_s is not None:
@@ -80,12 +94,50 @@ def told(made: Made, *, count: int, twin: bool = False) -> list:
     chance = random.Random(f"{made.name}{twin}")
     for number in range(1, count + 1):
         off = 1 + chance.uniform(-made.swing, made.swing)
-        ms = [made.steady_s * 1e3 * off * (1 + chance.uniform(-0.004, 0.004)) for _ in range(6)]
-        events.append(turn(made.name, number, *ms, twin=twin))
+        ms = [made.steady_s * 1e3 * off * chance.choice((1, 1, 1, 1.01, 1.02, hiccup(chance))) for _ in range(6)]
+        in_blocks = 1000 if made.steady_s < SHORT_S else 1
+        events.append(
+            turn(made.name, number, *(each * in_blocks for each in ms), twin=twin, calls_per_sample=in_blocks)
+        )
     if made.warm_s is not None and not twin:
         calls = (int(made.warm_s * 1e9), *early)
         events.append(WarmStarted(at_s=95.0, variant=made.name, build_s=0.4, prepare_s=0.02, durations_ns=calls))
     return events
+
+
+def hiccup(chance: random.Random) -> float:
+    """Return how many times longer a call takes that something came between."""
+    return chance.choice((1 + chance.paretovariate(2.5) / 30,) * 9 + (chance.paretovariate(0.8),))
+
+
+def compiled(made: Made, *, at_s: float, **names: Any) -> list[CompileEnded]:
+    """Return what torch tells of the compiles of a made-up variant."""
+    phases_s = dict(zip(PHASES, (share * made.first_s for share in made.shares), strict=False))
+    if not phases_s:
+        return []
+    first = {"compile_id": "0/0", "seconds": phases_s["dynamo"], "phases_s": phases_s}
+    found = [CompileEnded(at_s=at_s, function="f", **first, **names)]
+    if made.later_s:
+        late = {"compile_id": "0/1", "seconds": made.later_s, "reason": "size mismatch"}
+        found.append(CompileEnded(at_s=at_s + made.later_s + 3, function="f", **late, **names))
+    return found
+
+
+def midway() -> Comparison:
+    """Return a study in which one variant still compiles, and another has failed to."""
+    fails = replace(REALISTIC[1], name="compile:fullgraph=true")
+    events = [started(fails.name, "onnxruntime", "compile:mode=max-autotune"), *told(REALISTIC[0], count=0)]
+    events += [one for one in told(fails, count=0) if not isinstance(one, FirstCall)]
+    events += [failed(fails.name), *told(REALISTIC[5], count=0)]
+    names = {"variant": "compile:mode=max-autotune"}
+    events += [
+        PhaseEnded(at_s=50.0, phase="prepare", seconds=0.03, **names),
+        PhaseBegan(at_s=50.0, phase="first_call", **names),
+        CompileBegan(at_s=50.1, compile_id="0/0", **names),
+        *compiled(replace(REALISTIC[2], first_s=3.1), at_s=53.0, **names),
+        CompileBegan(at_s=53.0, compile_id="1/0", **names),
+    ]
+    return Comparison(events)
 
 
 def comparison(variants: tuple[Made, ...], *, count: int = 24, over: bool = True) -> Comparison:
@@ -144,6 +196,7 @@ def main() -> None:
         "extreme": comparison(EXTREME),
         "one variant that is the same": comparison(same),
         "after three rounds": comparison(REALISTIC, count=3, over=False),
+        "while one compiles": midway(),
         "nothing yet": Comparison([started("compile")]),
     }
     (folder / "svg.html").write_text(svg_page(shown), encoding="utf-8")

@@ -47,14 +47,18 @@ def started(*variants: str, workload=None, seed=0) -> StudyStarted:
     )
 
 
-def bring_up(variant: str, *, twin=False, graphs=None, steady=True, first_ms=500) -> list[Event]:
-    """Everything up to the rounds. The settling samples are absurdly slow, so that they stand out where they leak."""
+def bring_up(variant: str, *, twin=False, graphs=None, steady=True, first_ms=500, compiles=()) -> list[Event]:
+    """Everything up to the rounds, with what is compiled in the first call.
+
+    The settling samples are absurdly slow, so that they stand out where they leak.
+    """
     names = {"variant": variant, "twin": twin}
     samples = {"calls_per_sample": 1, **names}
     return [
         PhaseBegan(at_s=1.0, phase="build", **names),
         PhaseEnded(at_s=1.1, phase="build", seconds=0.1, details=BUILT, **names),
         PhaseEnded(at_s=1.2, phase="prepare", seconds=0.25, **names),
+        *compiles,
         FirstCall(at_s=2.0, duration_ns=first_ms * MS, graphs=graphs, graph_breaks=graphs and 0, **names),
         Samples(at_s=2.1, kind="early", first_call=2, durations_ns=(300 * MS, 200 * MS), **samples),
         Samples(at_s=2.2, kind="settle", first_call=4, durations_ns=(100 * MS,) * 3, steady=steady, **samples),
@@ -116,6 +120,14 @@ def warm_start(variant: str, first_call_s: float) -> WarmStarted:
         at_s=82.0, variant=variant, probe_s=0.1, build_s=0.2, prepare_s=0.01, facts={"cache_hits": 1},
         durations_ns=(int(first_call_s * 1e9), 2_000_000, 1_000_000),
     )  # fmt: skip
+
+
+def compiled(variant: str, *phases_s: float, at_s=2.0, seconds: float | None = None, **fields) -> CompileEnded:
+    """Return the end of a compile: seconds of its phases, outermost first; it took as long as these, or `seconds`."""
+    told = dict(zip(("dynamo", "aot_autograd", "inductor", "code_gen"), phases_s, strict=False))
+    whole_s = phases_s[0] if phases_s and seconds is None else seconds
+    about = {"compile_id": "0/0", "function": "forward"} | fields
+    return CompileEnded(at_s=at_s, variant=variant, seconds=whole_s, phases_s=told, **about)
 
 
 def one_of_each() -> list[Event]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from optkit import charts
+from optkit.chart_compiling import NESTED, PARTS, REST, compiling, exclusive_s
+from optkit.chart_spread import ALL, CAVEAT, SLOWEST, span, spread
 from optkit.comparison import Comparison
 from optkit.errors import UsageError
-from optkit.events import PhaseEnded, WarmStarted
+from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, WarmStarted
 from optkit.marks import BASELINE_MARK, Marks
 from optkit.verdicts import Doubt, Verdict
-from stories import bring_up, checked, ended, failed, finished, rounds, started, turn
+from stories import bring_up, checked, compiled, ended, failed, finished, rounds, started, turn
 
 
 def warm(variant, ms) -> WarmStarted:
@@ -211,3 +216,234 @@ def test_parts_that_nobody_needed_are_not_in_the_key():
 def test_every_part_of_a_start_up_has_a_colour():
     row = charts.startup(study()).rows[0]
     assert list(charts.PART_COLORS) == list(row.cold.parts)
+
+
+def calls(number, *, variant="compile", median_ms=1.0, seed=0, **fields) -> list:
+    """Return a story with so many steady calls of one variant, 16 a round at most."""
+    chance = random.Random(seed)
+    times = [median_ms * chance.lognormvariate(0, 0.05) for _ in range(number)]
+    return [turn(variant, i, *times[start : start + 16], **fields) for i, start in enumerate(range(0, number, 16), 1)]
+
+
+def the_row(chart, variant="compile"):
+    return next(row for row in chart.rows if row.series.name == variant)
+
+
+def spread_of(*events, variants=("compile",)):
+    return spread(Comparison([started(*variants), *events]))
+
+
+@pytest.mark.parametrize(
+    ("number", "ranks", "name"),
+    [(130, (5, 95), "p5–p95"), (129, (10, 90), "p10–p90"), (64, (10, 90), "p10–p90"), (63, (0, 100), ALL)],
+)
+def test_whiskers_are_the_widest_percentiles_that_so_many_calls_allow(number, ranks, name):
+    comparison = Comparison([started("compile"), *calls(number)])
+    row = the_row(spread(comparison))
+    times = comparison.measurements["compile"].samples_s
+    assert (row.low_s, row.high_s) == pytest.approx(tuple(np.percentile(times, ranks)))
+    assert row.whiskers == name
+    assert row.box_s == pytest.approx(tuple(np.percentile(times, (25, 75))))
+    assert row.median_s == pytest.approx(np.median(times))
+    assert row.count == f"{number} calls"
+
+
+def test_an_upper_whisker_is_the_percentile_of_the_measurement():
+    comparison = Comparison([started("compile"), *calls(200)])
+    assert the_row(spread(comparison)).high_s == comparison.measurements["compile"].percentile_s(95)
+
+
+def test_the_slowest_calls_beyond_the_whisker_are_few_and_the_slowest_there_are():
+    comparison = Comparison([started("compile"), *calls(320)])
+    chart = spread(comparison)
+    row = the_row(chart)
+    assert chart.dots_s(row) == tuple(sorted(comparison.measurements["compile"].samples_s)[-SLOWEST:])
+    assert min(chart.dots_s(row)) > row.high_s
+
+
+def test_where_whiskers_end_at_the_slowest_call_there_is_nothing_beyond():
+    assert the_row(spread_of(*calls(20))).beyond_s == ()
+
+
+def test_calls_that_were_timed_in_blocks_are_called_block_means_with_how_many_calls_there_were():
+    chart = spread_of(*calls(150, median_ms=10, calls_per_sample=1000))
+    row = the_row(chart)
+    assert row.median_s == pytest.approx(1e-5, rel=0.02)
+    assert row.said.startswith("compile: 150 block means of 150,000 calls, median ")
+    assert charts.describe(chart).endswith(f" {CAVEAT.capitalize()}.")
+    assert CAVEAT.capitalize() not in charts.describe(spread_of(*calls(150)))
+
+
+def test_of_preliminary_rounds_nobody_says_what_their_samples_are_calls_of():
+    row = the_row(spread_of(turn("compile", 1, 1.0, 2.0, 3.0, kind="preliminary")))
+    assert (row.count, row.state, row.median_s) == ("3 samples", "preliminary", pytest.approx(0.002))
+
+
+def test_a_variant_that_failed_keeps_its_calls_and_says_that_it_failed():
+    row = the_row(spread_of(*calls(20), failed("compile", "rounds")))
+    assert row.said.startswith("compile: 20 calls, ")
+    assert row.said.endswith(", failed.")
+
+
+def test_neither_first_calls_nor_those_that_warm_up_are_in_a_spread():
+    assert spread_of(*bring_up("compile")).rows == ()
+
+
+@pytest.mark.parametrize(("slower", "logarithmic"), [(5, False), (10, True)])
+def test_an_axis_is_logarithmic_where_variants_lie_far_apart(slower, logarithmic):
+    chart = spread_of(*calls(40), *calls(40, variant="eager", median_ms=slower))
+    assert chart.is_logarithmic is logarithmic
+
+
+def test_an_outlier_does_not_stretch_the_axis_and_is_said_in_words():
+    chart = spread_of(*calls(150), turn("compile", 99, 900.0, 1.2))
+    row, (low, high) = the_row(chart), chart.limits_s
+    assert low == row.low_s
+    assert row.high_s <= high < 0.002
+    assert chart.off_scale_s(row) == (pytest.approx(0.9),)
+    assert chart.said_off_scale(row)[0] == "1 off scale: 900 ms"
+    assert row.said.endswith(f"slowest {span(row.beyond_s[-SLOWEST], 0.9)}.")
+
+
+def test_all_that_is_not_said_to_be_off_scale_lies_on_the_axis():
+    chart = spread_of(*calls(150), *calls(150, variant="eager", median_ms=3), turn("eager", 99, 3.9, 40.0))
+    low, high = chart.limits_s
+    for row in chart.rows:
+        assert all(low <= value <= high for value in (row.low_s, *row.box_s, row.high_s, *chart.dots_s(row)))
+        assert all(value > high for value in chart.off_scale_s(row))
+
+
+def test_all_calls_off_the_scale_are_counted_not_only_those_that_are_shown():
+    chart = spread_of(*calls(800), turn("compile", 99, *range(50, 70)))
+    assert chart.said_off_scale(the_row(chart))[0] == "20 off scale: 50.0–69.0 ms"
+
+
+def test_calls_that_all_take_the_same_time_have_a_spread_of_nothing():
+    chart = spread_of(turn("compile", 1, *[2.0] * 200))
+    assert the_row(chart).said == "compile: 200 calls, median 2.00 ms, middle half 2.00 ms, p5–p95 2.00 ms."
+    assert chart.limits_s == (0.002, 0.002)
+
+
+def test_two_times_are_written_with_their_unit_once_where_it_is_the_same():
+    assert [span(0.012, 0.0131), span(0.0009, 0.002), span(0.5, 0.5)] == ["12.0–13.1 ms", "900 µs–2.00 ms", "500 ms"]
+
+
+def story(*events, first_ms=10_000, variant="compile", prepare_s=0.25) -> Comparison:
+    """Return a comparison in which `events` happen before the first call of one variant has ended."""
+    first, *later = bring_up(variant, graphs=1, first_ms=first_ms)[3:]
+    prepared = PhaseEnded(at_s=1.2, variant=variant, phase="prepare", seconds=prepare_s)
+    return Comparison([started(variant), prepared, *events, first, *later])
+
+
+def test_phases_within_each_other_become_parts_that_add_up_to_the_compile():
+    parts = exclusive_s(compiled("compile", 8.0, 7.0, 5.0, 3.5))
+    assert parts == {"dynamo": 1.0, "aot_autograd": 2.0, "inductor": 1.5, "code generation": 3.5}
+
+
+@pytest.mark.parametrize(
+    ("told", "parts"),
+    [
+        (compiled("compile", 2.0, 0.5), {"dynamo": 1.5, "aot_autograd": 0.5}),
+        (compiled("compile", seconds=3.0), {"compiling": 3.0}),
+        (compiled("compile"), {"compiling": 0.0}),
+        (compiled("compile", 1.0, 4.0, 9.0, 9.0), {"code generation": 1.0}),
+        (compiled("compile", 9.0, 4.0, seconds=5.0), {"dynamo": 1.0, "aot_autograd": 4.0}),
+    ],
+)
+def test_whatever_torch_tells_the_parts_are_never_negative_and_add_up_to_the_whole(told, parts):
+    found = exclusive_s(told)
+    assert {part: seconds for part, seconds in found.items() if seconds} == {p: s for p, s in parts.items() if s}
+    assert min(found.values()) >= 0
+
+
+def test_a_phase_that_a_cache_made_unnecessary_is_left_out():
+    told = replace(compiled("compile", seconds=2.0), phases_s={"dynamo": 2.0, "inductor": 0.5})
+    assert exclusive_s(told) == {"dynamo": 1.5, "inductor": 0.5}
+
+
+def test_all_parts_add_up_to_preparing_and_the_first_call():
+    told = [compiled("compile", 4.0, 3.0, 2.0, 1.0, at_s=6.0), compiled("compile", 3.0, 2.5, at_s=9.5)]
+    comparison = story(PhaseEnded(at_s=1.1, variant="compile", phase="export", seconds=6.0), *told)
+    m, (row,) = comparison.measurements["compile"], compiling(comparison).rows
+    assert row.total_s == pytest.approx(m.prepare_s + m.first_call_s) == pytest.approx(16.25)
+    assert row.parts == pytest.approx({
+        "export": 6.0, "prepare": 0.25, "dynamo": 1.5, "aot_autograd": 3.5, "inductor": 1.0, "code generation": 1.0,
+        REST: 3.0,
+    })  # fmt: skip
+    assert list(row.parts) == [part for part in PARTS if part in row.parts]
+    assert (row.later_s, row.state) == (0.0, "")
+
+
+def test_what_is_compiled_in_later_calls_is_not_taken_for_the_first():
+    comparison = story(compiled("compile", 9.0, 8.0, at_s=11.9))
+    comparison.fold(compiled("compile", 4.0, 3.5, at_s=30.0, compile_id="0/1", reason="size mismatch"))
+    (row,) = compiling(comparison).rows
+    assert row.total_s == pytest.approx(10.25)
+    assert (row.parts["dynamo"], row.later_s) == (1.0, 4.0)
+    assert row.said.endswith("rest of first call 1.00 s), compiling in later calls 4.00 s.")
+
+
+def test_a_short_compile_long_after_the_first_is_a_later_one_even_if_it_would_fit():
+    comparison = story(compiled("compile", 2.0, at_s=4.0))
+    comparison.fold(compiled("compile", 0.5, at_s=60.0))
+    assert compiling(comparison).rows[0].later_s == 0.5
+
+
+def test_what_was_compiled_for_other_batch_sizes_is_no_call_of_the_variant():
+    comparison = story(compiled("compile", 9.0, at_s=11.9))
+    for event in (checked("compile", "close"), compiled("compile", 4.0, at_s=99.0)):
+        comparison.fold(event)
+    assert compiling(comparison).rows[0].later_s == 0.0
+
+
+def test_a_compile_that_by_its_clock_took_a_little_longer_than_the_call_is_all_of_it_and_no_more():
+    (row,) = compiling(story(compiled("compile", 10.02, 5.01, at_s=11.0))).rows
+    assert row.parts == pytest.approx({"prepare": 0.25, "dynamo": 5.0, "aot_autograd": 5.0})
+
+
+def test_while_a_variant_compiles_what_is_known_is_shown_and_said_to_be_incomplete():
+    told = [
+        started("compile"), PhaseBegan(at_s=1.0, variant="compile", phase="prepare"),
+        PhaseEnded(at_s=1.2, variant="compile", phase="prepare", seconds=0.25),
+        PhaseBegan(at_s=1.2, variant="compile", phase="first_call"),
+    ]  # fmt: skip
+    (row,) = compiling(Comparison(told)).rows
+    assert (row.shown_total, row.state) == ("250 ms so far", "still in its first call")
+    told += [CompileBegan(at_s=1.3, variant="compile", compile_id="0/0"), compiled("compile", 2.0, 1.5, at_s=3.3)]
+    (row,) = compiling(Comparison(told)).rows
+    assert row.said == ("compile: 2.25 s so far (prepare 250 ms, dynamo 500 ms, aot_autograd 1.50 s), still compiling.")
+
+
+def test_a_variant_that_fails_while_it_compiles_keeps_what_was_known_and_says_that_it_failed():
+    prepared = PhaseEnded(at_s=1.2, variant="compile", phase="prepare", seconds=0.25)
+    told = [started("compile"), prepared, compiled("compile", 2.0, failed="Unsupported: print"), failed("compile")]
+    (row,) = compiling(Comparison(told)).rows
+    assert (row.shown_total, row.state) == ("2.25 s so far", "failed")
+
+
+def test_a_study_that_stops_while_a_variant_compiles_says_so():
+    prepared = PhaseEnded(at_s=1.2, variant="compile", phase="prepare", seconds=0.25)
+    began = PhaseBegan(at_s=1.2, variant="compile", phase="first_call")
+    comparison = Comparison([started("compile"), prepared, began, ended("stopped")])
+    assert compiling(comparison).rows[0].state == comparison.measurements["compile"].status == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("variant", "prepare_s", "shown"),
+    [("eager+no_grad", 1e-4, False), ("eager+no_grad", 2.0, True), ("compile", 1e-4, True), ("torchscript", 1e-4, True),
+     ("of another version", 1e-4, False)],
+)  # fmt: skip
+def test_a_plain_first_call_is_only_shown_where_there_is_something_to_split(variant, prepare_s, shown):
+    rows = compiling(story(variant=variant, prepare_s=prepare_s)).rows
+    assert [row.series.name for row in rows] == [variant] * shown
+
+
+def test_what_compiled_nothing_has_a_first_call_and_no_rest_of_one():
+    comparison = story(PhaseEnded(at_s=1.1, variant="torchscript", phase="export", seconds=6.0), variant="torchscript")
+    (row,) = compiling(comparison).rows
+    assert row.said == "torchscript: 16.2 s (export 6.00 s, prepare 250 ms, first call 10.0 s)."
+
+
+def test_every_phase_that_torch_tells_has_a_part_with_a_colour_of_its_own():
+    assert set(NESTED.values()) <= set(PARTS)
+    assert len(set(PARTS.values())) == len(PARTS)

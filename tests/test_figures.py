@@ -12,16 +12,18 @@ from optkit.comparison import Comparison
 from optkit.errors import UsageError
 from optkit.events import WarmStarted
 from optkit.marks import SHAPES
-from stories import bring_up, ended, finished, rounds, started
+from stories import bring_up, compiled, ended, finished, rounds, started, turn
 
 
-def study(count=20, first_ms=None, warm=(), **medians_ms) -> Comparison:
+def study(count=20, first_ms=None, warm=(), compiles=(), **medians_ms) -> Comparison:
     """Return a comparison that is over."""
     medians = medians_ms or {"eager": 2.0, "compile": 1.0}
     others = [name for name in medians if name != "eager"]
     told = [started(*others), *bring_up("eager", twin=True)]
     for name in medians:
-        told += bring_up(name, graphs=1, first_ms=(first_ms or {}).get(name, 500))
+        told += bring_up(
+            name, graphs=1, first_ms=(first_ms or {}).get(name, 500), compiles=compiles if name != "eager" else ()
+        )
     calls = (20_000_000, 2_000_000, 1_000_000)
     told += [WarmStarted(at_s=82.0, variant=v, build_s=0.2, prepare_s=0.01, durations_ns=calls) for v in warm]
     return Comparison([*told, *rounds(count, **medians), *finished(*medians), ended()])
@@ -34,6 +36,7 @@ def many(count: int) -> Comparison:
 def said(figure) -> str:
     """Return everything that is written in a figure or appears under the pointer."""
     kept = [trace.customdata for trace in figure.data if trace.customdata is not None]
+    kept += [[note.text for note in figure.layout.annotations]]
     kept += [trace.text for trace in figure.data if trace.text is not None]
     return "\n".join([*(str(words) for some in kept for words in some), *(trace.name or "" for trace in figure.data)])
 
@@ -84,6 +87,8 @@ def test_a_figure_has_the_numbers_of_the_svg_chart(name):
             "speedup": lambda row: [f"{charts.ratio(row.speedup)}×", row.shown_interval, row.shown_verdict],
             "break_even": lambda row: [row.shown],
             "startup": lambda row: [text.duration(charts.length_s(start)) for start in row.starts.values()],
+            "spread": lambda row: [text.duration(row.median_s), row.count],
+            "compiling": lambda row: [row.shown_total],
         }[name](row)
         assert all(any(value in words for words in written) for value in numbers)
         assert all(value in said(figures.figure(comparison, name)) for value in numbers)
@@ -158,6 +163,39 @@ def test_bars_are_stacked_part_by_part_with_a_thinner_one_for_the_warm_start():
     totals = [sum(trace.x[i] for trace in bars) for i in range(3)]
     assert totals == pytest.approx(figure.data[-1].x)
     assert figure.data[-1].text[1].strip() == text.duration(totals[1])
+
+
+def test_a_spread_has_its_box_its_whiskers_and_its_slowest_calls_where_they_are():
+    comparison = study()
+    comparison.fold(turn("compile", 21, *[1.0] * 60, 1.015, 900.0))
+    chart = charts.read(comparison, "spread")
+    figure, row = figures.figure(comparison, "spread"), chart.rows[1]
+    whiskers, box, points = figure.data[3:6]
+    assert whiskers.x == (row.low_s, row.high_s)
+    assert box.x == row.box_s
+    assert points.x == (*chart.dots_s(row), row.low_s, row.high_s, row.median_s)
+    assert chart.said_off_scale(row)[0] == "1 off scale: 900 ms"
+    assert "1 off scale: 900 ms" in said(figure)
+    assert figure.layout.xaxis.type == "linear"
+
+
+def test_the_axis_of_a_spread_is_logarithmic_where_variants_lie_far_apart():
+    figure = figures.figure(study(eager=1.0, compile=90.0), "spread")
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.xaxis.range[1] > math.log10(0.09)
+
+
+def test_parts_of_a_first_call_are_stacked_up_to_its_total_and_later_compiles_are_thinner():
+    comparison = study(first_ms={"compile": 9000}, compiles=[compiled("compile", 8.0, 7.0, 5.0, 3.0, at_s=10.0)])
+    comparison.fold(compiled("compile", 2.0, 1.0, at_s=99.0))
+    figure = figures.figure(comparison, "compiling")
+    *parts, later = [trace for trace in figure.data if trace.type == "bar"]
+    row = charts.read(comparison, "compiling").rows[1]
+    assert [trace.name for trace in parts] == list(row.parts)
+    assert sum(trace.x[1] for trace in parts) == pytest.approx(9.25)
+    assert (later.x[1], later.width) == (2.0, 0.16)
+    assert later.width < parts[0].width
+    assert figure.data[-1].text[1].split("<br>") == [" 9.25 s", " + 2.00 s later"]
 
 
 @pytest.mark.parametrize("name", ["latency", "speedup", "break_even"])

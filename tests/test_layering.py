@@ -64,9 +64,15 @@ LEAVES = {
 FOLD = {"doubts", "bill", "timings", "measurement", "rows", "answers", "cells", "takeaway", "comparison", "downloads"}
 PICTURES = {
     "charts",
+    "chart_parts",
+    "chart_spread",
+    "chart_compiling",
     "svg",
     "svg_parts",
+    "drawn_spread",
+    "drawn_compiling",
     "figures",
+    "figure_parts",
     "page",
     "report",
     "profile_page",
@@ -113,6 +119,7 @@ AWAY = {
     "startups",
     "fresh_process",
     "profiling",
+    "study_notebook",
 }
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 TOP = {"widgets", "cli", "cli_runs", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}

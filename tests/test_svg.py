@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from optkit import charts, svg, text
+from optkit.chart_compiling import PARTS
 from optkit.comparison import Comparison
 from optkit.errors import UsageError
-from optkit.events import WarmStarted
+from optkit.events import PhaseEnded, WarmStarted
 from optkit.marks import Series
 from optkit.svg_parts import (
     MONOSPACE,
@@ -29,7 +30,7 @@ from optkit.svg_parts import (
     ticks,
     width_of,
 )
-from stories import bring_up, ended, finished, rounds, started
+from stories import bring_up, compiled, ended, failed, finished, rounds, started, turn
 
 LONG = "compile:mode=max-autotune,dynamic=true+channels_last+bfloat16"
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?|nan|inf", re.IGNORECASE)
@@ -294,6 +295,95 @@ def test_a_warm_start_is_a_thinner_bar_with_a_total_of_its_own():
     assert heights == {6, 14}
     assert text.duration(0.233) in texts(root)
     assert "thin: with filled caches" in texts(root)
+
+
+def scattered(count=20, **seconds) -> Comparison:
+    """Return variants with 140 calls each, some of them slow, that were exported or compiled, also in later calls."""
+    names = {"eager": 1.0} | (seconds or {f"{LONG}+threads={i}": 1 + i for i in range(count - 1)})
+    told = [started(*list(names)[1:])]
+    for place, (name, ms) in enumerate(names.items()):
+        told += [PhaseEnded(at_s=1.0, variant=name, phase="export", seconds=2.0 + place)] if place % 2 else []
+        told += bring_up(name, compiles=[compiled(name, 0.4, 0.35, 0.3, 0.2, at_s=1.9)] if place else [])
+        for i in range(10):
+            slow = 1.2 + (i - 6) ** 3 if i >= 6 else 1.13
+            told.append(turn(name, i + 1, *(ms * (1 + j / 100) for j in range(13)), ms * slow))
+        told += [compiled(name, 3.0, at_s=50.0)] if place % 3 == 1 else []
+    return Comparison(told)
+
+
+def box_of(group) -> list[float]:
+    """Return the ends of whiskers and box of a row: low, high, left, right."""
+    found = next(path.get("d") for path in group.iter("path") if path.get("fill-opacity") or "V" in path.get("d"))
+    low, high, _, left, right, _ = (float(x) for x in re.findall(r"[MH](-?[\d.]+)", found)[:6])
+    return [low, high, left, right]
+
+
+@pytest.mark.parametrize("name", ["spread", "compiling"])
+@pytest.mark.parametrize("width", [320, 420, 640, 860])
+def test_twenty_variants_with_much_to_say_have_room_and_finite_coordinates(name, width):
+    root = parsed(scattered(), name, width=width)
+    found = list(boxes(root))
+    assert [(a.words, b.words) for a, b in itertools.combinations(found, 2) if a.touches(b)] == []
+    assert [box.words for box in found if box.left < 0 or box.right > width + 1] == []
+    assert not re.search("nan|inf", "".join(path.get("d") for path in root.iter("path")))
+    assert [row(root, one) for one in scattered().measurements if one != "eager"]
+
+
+def test_whiskers_and_box_stand_where_the_percentiles_are():
+    comparison = scattered(eager=1.0, compile=2.0)
+    chart, root = charts.read(comparison, "spread"), parsed(comparison, "spread")
+    assert not chart.is_logarithmic
+    (slow, fast) = ((one, box_of(row(root, one.series.name))) for one in reversed(chart.rows))
+    per_s = (slow[1][1] - fast[1][0]) / (slow[0].high_s - fast[0].low_s)
+    for one, (low, high, left, right) in (slow, fast):
+        assert low <= left <= right <= high
+        assert high - low == pytest.approx(per_s * (one.high_s - one.low_s), abs=0.3)
+        assert right - left == pytest.approx(per_s * (one.box_s[1] - one.box_s[0]), abs=0.3)
+
+
+def test_slow_calls_that_are_off_the_scale_have_an_arrow_and_words():
+    comparison = scattered(eager=1.0, compile=2.0)
+    chart, root = charts.read(comparison, "spread"), parsed(comparison, "spread")
+    for one in chart.rows:
+        assert chart.said_off_scale(one)[0] in texts(row(root, one.series.name))
+        dots = [path for path in row(root, one.series.name).iter("path") if path.get("stroke-linecap")]
+        assert sum(path.get("d").count("M") for path in dots) == len(chart.dots_s(one)) > 0
+
+
+def test_a_row_of_few_calls_says_its_own_whiskers_and_one_that_failed_is_hollow():
+    few = [turn("compile", 1, 1.0, 1.1, 1.2), failed("compile", "rounds")]
+    root = parsed(Comparison([started("compile"), *(turn("eager", i, *[1.0] * 20) for i in range(9)), *few]), "spread")
+    assert {"3 calls", "min–max", "failed"} <= set(texts(row(root, "compile")))
+    assert {"180 calls", "p5–p95"} <= set(texts(row(root, "eager")))
+    assert "whiskers: as each row says" in texts(root)
+    filled = [any(path.get("fill-opacity") for path in row(root, one).iter("path")) for one in ("eager", "compile")]
+    assert filled == [True, False]
+
+
+def test_that_calls_were_timed_in_blocks_stands_in_the_row_and_in_the_key():
+    told = [turn("eager", i, *[10.0, 11.0] * 10, calls_per_sample=1000) for i in range(9)]
+    assert {"180 block means", charts.read(Comparison([started(), *told]), "spread").caveat} <= set(
+        texts(parsed(Comparison([started(), *told]), "spread"))
+    )
+
+
+def test_parts_of_a_first_call_are_as_long_as_their_exclusive_seconds():
+    comparison = scattered(eager=1.0, compile=2.0)
+    chart, root = charts.read(comparison, "compiling"), parsed(comparison, "compiling", width=1000)
+    shown = next(one for one in chart.rows if one.series.name == "compile")
+    ends = {
+        color: [float(x) for x in re.findall(r"[MH]([\d.]+)", path.get("d"))[-3:]]
+        for path in root.iter("path")
+        for color in PARTS.values()
+        if path.get("fill") == color
+    }
+    export = ends[PARTS["export"]]
+    per_s = (export[1] + 0.8 - export[0]) / shown.parts["export"]
+    for part, seconds in shown.parts.items():
+        x, end, _ = ends[PARTS[part]]
+        assert end - x == pytest.approx(per_s * seconds, abs=1)
+    assert "export 3.00 s" in texts(root)
+    assert {text.duration(shown.total_s), "+ 3.00 s later"} <= set(texts(row(root, "compile")))
 
 
 @pytest.mark.parametrize(

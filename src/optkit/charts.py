@@ -1,4 +1,7 @@
-"""What the four charts of a comparison show, read from it. Pure; `svg` and `figures` draw the same data."""
+"""What the charts of a comparison show, read from it. Pure; `svg` and `figures` draw the same data.
+
+Two are modules of their own: `chart_spread` and `chart_compiling`.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from optkit import text
+from optkit.chart_compiling import Compilings, compiling
+from optkit.chart_parts import baseline, drawn, sentence, state
+from optkit.chart_spread import Spreads, spread
 from optkit.errors import UsageError
-from optkit.marks import Marks, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optkit.comparison import Comparison
     from optkit.cost import BreakEven, Startup
-    from optkit.measurement import Measurement
+    from optkit.marks import Marks, Series
     from optkit.verdicts import Verdict
 
 CHARTS = {
@@ -23,6 +28,8 @@ CHARTS = {
     "speedup": "Speed-up over the baseline",
     "break_even": "Time since the start of a process by number of calls",
     "startup": "Start-up of a fresh process",
+    "spread": "How steady calls spread",
+    "compiling": "What the first call spent its time on",
 }
 """The charts by name, each with its title."""
 
@@ -55,7 +62,7 @@ class LatencyRow:
         """The row in words."""
         first = f"first call {text.duration(self.first_call_s)}" if self.first_call_s is not None else ""
         steady = f"steady {text.duration(self.median_s)}" if self.median_s is not None else ""
-        return _sentence(self.series.name, first, steady, self.state)
+        return sentence(self.series.name, first, steady, self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class SpeedupRow:
     def said(self) -> str:
         """The row in words."""
         known = f"95 % interval {self.shown_interval}" if self.interval else self.shown_interval
-        return _sentence(self.series.name, f"{ratio(self.speedup)}×", known, self.shown_verdict, *self.doubts)
+        return sentence(self.series.name, f"{ratio(self.speedup)}×", known, self.shown_verdict, *self.doubts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ class BreakEvenRow:
         """The row in words."""
         _, (calls, seconds) = self.points[0], self.points[-1]
         after = f"{text.duration(self.points[0][1])} after 1 call, {text.duration(seconds)} after {calls:,}"
-        return _sentence(self.series.name, self.shown if self.crossing is None else f"breaks even: {self.shown}", after)
+        return sentence(self.series.name, self.shown if self.crossing is None else f"breaks even: {self.shown}", after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ class StartupRow:
     @property
     def said(self) -> str:
         """The row in words."""
-        return _sentence(self.series.name, *(f"{how} {say_start(start)}" for how, start in self.starts.items()))
+        return sentence(self.series.name, *(f"{how} {say_start(start)}" for how, start in self.starts.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,7 @@ class Startups:
         return [part for part in PART_COLORS if any(parts[part] > 0 for parts in starts)]
 
 
-Chart = Latency | Speedups | BreakEvens | Startups
+Chart = Latency | Speedups | BreakEvens | Startups | Spreads | Compilings
 
 
 def read(comparison: Comparison, name: str, *, warm: bool = False, marks: Marks | None = None) -> Chart:
@@ -209,6 +216,8 @@ def read(comparison: Comparison, name: str, *, warm: bool = False, marks: Marks 
         "speedup": lambda: speedup(comparison, marks=marks),
         "break_even": lambda: break_even(comparison, warm=warm, marks=marks),
         "startup": lambda: startup(comparison, marks=marks),
+        "spread": lambda: spread(comparison, marks=marks),
+        "compiling": lambda: compiling(comparison, marks=marks),
     }
     if name not in readers:
         raise UsageError(f"There is no chart {name!r}; choose one of {', '.join(CHARTS)}.")
@@ -217,40 +226,40 @@ def read(comparison: Comparison, name: str, *, warm: bool = False, marks: Marks 
 
 def latency(comparison: Comparison, *, marks: Marks | None = None) -> Latency:
     """Return first call and steady median of each variant that has one of them."""
-    drawn = [(m, series, _known(m.first_call_s), _known(m.median_s)) for m, series in _drawn(comparison, marks)]
+    found = [(m, series, _known(m.first_call_s), _known(m.median_s)) for m, series in drawn(comparison, marks)]
     return Latency(
-        tuple(LatencyRow(series, first, steady, _state(m)) for m, series, first, steady in drawn if first or steady)
+        tuple(LatencyRow(series, first, steady, state(m)) for m, series, first, steady in found if first or steady)
     )
 
 
 def speedup(comparison: Comparison, *, marks: Marks | None = None) -> Speedups:
     """Return the speed-up of each variant but the baseline."""
     rows = tuple(
-        SpeedupRow(series, m.speedup, m.interval(), m.verdict, _state(m), tuple(doubt.name for doubt in m.doubts))
-        for m, series in _drawn(comparison, marks)
+        SpeedupRow(series, m.speedup, m.interval(), m.verdict, state(m), tuple(doubt.name for doubt in m.doubts))
+        for m, series in drawn(comparison, marks)
         if m.speedup is not None and m is not comparison.baseline
     )
-    return Speedups(rows, _baseline(comparison), comparison.noise)
+    return Speedups(rows, baseline(comparison), comparison.noise)
 
 
 def break_even(comparison: Comparison, *, warm: bool = False, marks: Marks | None = None) -> BreakEvens:
     """Return each variant's seconds since the start of its process by number of calls."""
-    found = [(m, series, m.startup(warm=warm), m.median_s) for m, series in _drawn(comparison, marks)]
+    found = [(m, series, m.startup(warm=warm), m.median_s) for m, series in drawn(comparison, marks)]
     known = [(m, series, start, steady_s) for m, series, start, steady_s in found if start and steady_s is not None]
     evens = [None if m is comparison.baseline else m.break_even(warm=warm) for m, *_ in known]
     ends = [end for even in evens if even for end in (even.calls, even.low) if end and math.isfinite(end)]
     end = min(max(int(10 * max(ends, default=0)), FEWEST_CALLS), MOST_CALLS)
     rows = []
     for (_, series, start, steady_s), even in zip(known, evens, strict=True):
-        points = tuple((calls, start.cumulative_s(calls, steady_s)) for calls in _spread(end))
+        points = tuple((calls, start.cumulative_s(calls, steady_s)) for calls in _spaced(end))
         at = even.calls if even and even.calls and math.isfinite(even.calls) else None
         rows.append(BreakEvenRow(series, points, even, None if at is None else start.cumulative_s(at, steady_s)))
-    return BreakEvens(tuple(rows), _baseline(comparison), end, warm)
+    return BreakEvens(tuple(rows), baseline(comparison), end, warm)
 
 
 def startup(comparison: Comparison, *, marks: Marks | None = None) -> Startups:
     """Return how each variant starts, with an empty cache and where it is known with a filled one."""
-    starts = [(series, m.startup(), m.startup(warm=True)) for m, series in _drawn(comparison, marks)]
+    starts = [(series, m.startup(), m.startup(warm=True)) for m, series in drawn(comparison, marks)]
     return Startups(tuple(StartupRow(series, cold, warm) for series, cold, warm in starts if cold is not None))
 
 
@@ -276,24 +285,10 @@ def say_start(start: Startup) -> str:
 def describe(chart: Chart) -> str:
     """Return a chart in words, for those who cannot see it."""
     told = " ".join(row.said for row in chart.rows) or chart.missing
+    if isinstance(chart, Spreads) and chart.caveat:
+        return f"{told} {chart.caveat.capitalize()}."
     noise = chart.noise if isinstance(chart, Speedups) else None
     return told if noise is None else f"{told} Machine noise: {noise:.1%}."
-
-
-def _drawn(comparison: Comparison, marks: Marks | None) -> list[tuple[Measurement, Series]]:
-    """Return each measurement, in the order of the study, with how it is drawn."""
-    names = list(comparison.measurements)
-    series = (marks or Marks()).assign("study", names, _baseline(comparison))
-    return list(zip(comparison.measurements.values(), series, strict=True))
-
-
-def _baseline(comparison: Comparison) -> str:
-    return str(comparison.baseline) if comparison.baseline else ""
-
-
-def _state(m: Measurement) -> str:
-    """Return what should keep a reader from taking the numbers for final; '' where nothing does."""
-    return m.status if m.status in ("failed", "skipped") else "preliminary" if m.preliminary else ""
 
 
 def _known(seconds: float | None) -> float | None:
@@ -301,10 +296,6 @@ def _known(seconds: float | None) -> float | None:
     return seconds if seconds is not None and 0 < seconds < math.inf else None
 
 
-def _spread(end: int) -> list[int]:
+def _spaced(end: int) -> list[int]:
     """Return whole numbers from 1 to `end`, as evenly as may be on a logarithmic axis."""
     return sorted({round(end ** (i / (POINTS - 1))) for i in range(POINTS)})
-
-
-def _sentence(name: str, *parts: str) -> str:
-    return f"{name}: {', '.join(part for part in parts if part)}."

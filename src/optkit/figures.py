@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from html import escape
 from typing import TYPE_CHECKING, Any, assert_never
 
-from optkit import charts, text
+from optkit import charts, drawn_compiling, drawn_spread, text
+from optkit.chart_compiling import Compilings
+from optkit.chart_spread import Spreads
 from optkit.charts import BreakEvens, Latency, Speedups, Startups
-from optkit.svg_parts import Scale, fitted, shortened, tick_calls, tick_s, ticks
+from optkit.figure_parts import (
+    HOVER,
+    LINE_PX,
+    QUIET,
+    SYMBOLS,
+    axis,
+    escaped,
+    hover,
+    line,
+    marker,
+    name_rows,
+    short_name,
+)
+from optkit.svg_parts import tick_calls, tick_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from plotly.graph_objects import Figure
 
     from optkit.charts import BreakEvenRow, Chart, SpeedupRow, StartupRow
     from optkit.comparison import Comparison
-    from optkit.marks import Marks, Series
+    from optkit.marks import Marks
 
-SYMBOLS = {
-    "circle": "circle",
-    "triangle": "triangle-up",
-    "square": "square",
-    "diamond": "diamond",
-    "triangle-down": "triangle-down",
-    "star": "star",
-    "plus": "cross",
-    "cross": "x",
-}
-"""What plotly calls the shapes of `optkit.marks`."""
-
-NAME_PX, ROW_PX, LINE_PX = 260, 46, 20
-PLOT_PX = 560
-"""About how wide a plot is, so that labels of ticks have room."""
 DASHES = ("solid", "dash", "dot")
 """Of a break-even line, by how many have its colour already."""
 SHADE = "rgba(128, 128, 128, 0.22)"
-QUIET = "#888888"
-HOVER = "%{customdata}<extra></extra>"
 
 
 def figure(
@@ -96,6 +90,10 @@ def _draw(drawn: Figure, chart: Chart) -> None:
             _break_even(drawn, chart)
         case Startups():
             _startup(drawn, chart)
+        case Spreads():
+            drawn_spread.figure(drawn, chart)
+        case Compilings():
+            drawn_compiling.figure(drawn, chart)
         case _:
             assert_never(chart)
 
@@ -109,7 +107,7 @@ def _latency(drawn: Figure, chart: Latency) -> None:
     series = [row.series for row in chart.rows]
     for number, row in enumerate(chart.rows):
         if row.first_call_s is not None and row.median_s is not None:
-            _line(drawn, [row.median_s, row.first_call_s], [number, number], row.series.color)
+            line(drawn, [row.median_s, row.first_call_s], [number, number], row.series.color)
     for words, open_, values in (
         ("steady call (median)", "", [row.median_s for row in chart.rows]),
         ("first call", "-open", [row.first_call_s for row in chart.rows]),
@@ -125,13 +123,13 @@ def _latency(drawn: Figure, chart: Latency) -> None:
                 "size": 11,
                 "line": {"width": 2, "color": [one.color for one in series]} if open_ else {"width": 0},
             },
-            customdata=[_hover(row.series, f"{words}: {text.duration(value)}", row.state)
+            customdata=[hover(row.series, f"{words}: {text.duration(value)}", row.state)
                         for row, value in zip(chart.rows, values, strict=True)],
             hovertemplate=HOVER,
         )  # fmt: skip
     known = [value for row in chart.rows for value in (row.first_call_s, row.median_s) if value is not None]
-    drawn.update_xaxes(title="seconds per call", **_log_axis(known, tick_s))
-    _name_rows(drawn, series)
+    drawn.update_xaxes(title="seconds per call", **axis(known, tick_s))
+    name_rows(drawn, series)
 
 
 def _speedup(drawn: Figure, chart: Speedups) -> None:
@@ -142,7 +140,7 @@ def _speedup(drawn: Figure, chart: Speedups) -> None:
             y=[number],
             mode="markers",
             showlegend=False,
-            marker=_marker(row.series, hollow=row.interval is None),
+            marker=marker(row.series, hollow=row.interval is None),
             error_x={
                 "visible": row.interval is not None,
                 "type": "data",
@@ -152,7 +150,7 @@ def _speedup(drawn: Figure, chart: Speedups) -> None:
                 "thickness": 2,
                 "width": 5,
             },
-            customdata=[_hover(row.series, *_compared(row))],
+            customdata=[hover(row.series, *_compared(row))],
             hovertemplate=HOVER,
         )
     if chart.band is not None and chart.noise is not None:
@@ -163,9 +161,9 @@ def _speedup(drawn: Figure, chart: Speedups) -> None:
         drawn.add_scatter(x=[None], y=[None], mode="markers", marker=shade, name=noise, showlegend=True)
     drawn.add_vline(x=1, line_width=1.5, line_color=QUIET)
     shown = [1, *(value for row in chart.rows for value in (row.speedup, *(row.interval or ())))]
-    axis = _log_axis([*shown, 1 / 1.05, 1.05, *(chart.band or ())], lambda value: f"{value:,.6g}×")
-    drawn.update_xaxes(title=f"speed-up over {_escaped(chart.baseline)}", **axis)
-    _name_rows(drawn, [row.series for row in chart.rows])
+    ratios = axis([*shown, 1 / 1.05, 1.05, *(chart.band or ())], lambda value: f"{value:,.6g}×")
+    drawn.update_xaxes(title=f"speed-up over {escaped(chart.baseline)}", **ratios)
+    name_rows(drawn, [row.series for row in chart.rows])
 
 
 def _break_even(drawn: Figure, chart: BreakEvens) -> None:
@@ -175,25 +173,25 @@ def _break_even(drawn: Figure, chart: BreakEvens) -> None:
             x=calls,
             y=seconds,
             mode="lines",
-            name=f"{_name(row.series)}: {row.shown}",
+            name=f"{short_name(row.series)}: {row.shown}",
             legendgroup=row.series.name,
             line={"color": row.series.color, "width": 2 if row.crossing else 3, "dash": DASHES[min(repeats, 2)]},
-            customdata=[_hover(row.series, f"{text.duration(s)} after {n:,} calls", _even(row)) for n, s in row.points],
+            customdata=[hover(row.series, f"{text.duration(s)} after {n:,} calls", _even(row)) for n, s in row.points],
             hovertemplate=HOVER,
         )
     for row in chart.rows:
         _crossing(drawn, row, chart.end)
     start = "filled" if chart.warm else "empty"
-    drawn.update_xaxes(title="number of calls", **_log_axis([1, chart.end], tick_calls, room=0))
+    drawn.update_xaxes(title="number of calls", **axis([1, chart.end], tick_calls, room=0))
     told = [seconds for row in chart.rows for _, seconds in row.points]
-    axis = _log_axis(told, tick_s, upright=True)
-    drawn.update_yaxes(title=f"time since the process started,<br>with {start} caches", **axis)
+    upright = axis(told, tick_s, upright=True)
+    drawn.update_yaxes(title=f"time since the process started,<br>with {start} caches", **upright)
     below = LINE_PX * (len(chart.rows) + 1) + 16
     drawn.update_layout(
         height=420 + below,
         margin={"l": 90, "r": 30, "t": 56, "b": below + 60},
         legend={
-            "title_text": f"break-even with {_escaped(chart.baseline)}",
+            "title_text": f"break-even with {escaped(chart.baseline)}",
             "tracegroupgap": 0,
             "x": 0,
             "xref": "paper",
@@ -211,15 +209,15 @@ def _crossing(drawn: Figure, row: BreakEvenRow, end: int) -> None:
         return
     if found.low is not None and found.high is not None:
         ends = [max(found.low, 1), min(found.high, end)]
-        _line(drawn, ends, [row.crossing_s] * 2, row.series.color, group=row.series.name)
+        line(drawn, ends, [row.crossing_s] * 2, row.series.color, group=row.series.name)
     drawn.add_scatter(
         x=[found.calls],
         y=[row.crossing_s],
         mode="markers",
         showlegend=False,
         legendgroup=row.series.name,
-        marker=_marker(row.series),
-        customdata=[_hover(row.series, _even(row), f"{text.duration(row.crossing_s)} since the process started")],
+        marker=marker(row.series),
+        customdata=[hover(row.series, _even(row), f"{text.duration(row.crossing_s)} since the process started")],
         hovertemplate=HOVER,
     )
 
@@ -236,7 +234,7 @@ def _startup(drawn: Figure, chart: Startups) -> None:
             name=part,
             marker={"color": charts.PART_COLORS[part], "line_width": 0},
             customdata=[
-                f"{how}: {part} {text.duration(start.parts[part])}<br>{_escaped(charts.say_start(start))}"
+                f"{how}: {part} {text.duration(start.parts[part])}<br>{escaped(charts.say_start(start))}"
                 for how, start, _, _ in bars
             ],
             hovertemplate=HOVER,
@@ -258,7 +256,7 @@ def _startup(drawn: Figure, chart: Startups) -> None:
     drawn.update_layout(barmode="stack", legend_traceorder="normal")
     title = f"time until calls 2 and 3 are done{warm}"
     drawn.update_xaxes(title=title, range=[0, top], tickformat=",~f", ticksuffix=" s")
-    _name_rows(drawn, series, right=80)
+    name_rows(drawn, series, right=80)
 
 
 def _bars(row: StartupRow, number: int) -> list[tuple[str, Any, float, float]]:
@@ -268,78 +266,9 @@ def _bars(row: StartupRow, number: int) -> list[tuple[str, Any, float, float]]:
     return [("cold", row.cold, number - 0.14, 0.4), ("warm", row.warm, number + 0.26, 0.18)]
 
 
-def _name_rows(drawn: Figure, series: Sequence[Series], *, right: int = 30) -> None:
-    """Give each row its name and its room, and put the legend above them."""
-    lines = [fitted(one.name, NAME_PX) for one in series]
-    labels = ["<br>".join(map(_escaped, both)) for both in lines]
-    drawn.update_yaxes(
-        tickvals=list(range(len(series))),
-        ticktext=labels,
-        tickfont={"family": "monospace", "size": 11},
-        range=[len(series) - 0.5, -0.5],
-        zeroline=False,
-        showgrid=False,
-        automargin=True,
-        ticks="outside",  # invisible: only to keep names away from bars
-        ticklen=8,
-        tickcolor="rgba(0,0,0,0)",
-    )
-    drawn.update_layout(
-        height=150 + ROW_PX * len(series),
-        margin={"l": 40, "r": right, "t": 84, "b": 60},
-        legend={"orientation": "h", "x": 0, "xref": "paper", "y": 1, "yanchor": "bottom"},
-    )
-
-
-def _line(drawn: Figure, x: Sequence[float], y: Sequence[float], color: str, *, group: str = "") -> None:
-    """Draw a line that is no series of its own."""
-    drawn.add_scatter(
-        x=x, y=y, mode="lines", line={"color": color, "width": 2}, opacity=0.6, hoverinfo="skip", showlegend=False,
-        legendgroup=group,
-    )  # fmt: skip
-
-
-def _marker(series: Series, *, hollow: bool = False) -> dict[str, Any]:
-    symbol = SYMBOLS[series.shape] + ("-open" if hollow else "")
-    return {"color": series.color, "symbol": symbol, "size": 11, "line_width": 2 if hollow else 0}
-
-
-def _log_axis(
-    values: Iterable[float], write: Callable[[float], str], *, room: float = 0.06, upright: bool = False
-) -> dict[str, Any]:
-    """Return a logarithmic axis with the ticks of the SVG charts, because plotly's own run into each other.
-
-    A share of its length, `room`, is kept free at both ends.
-    """
-    values = list(values)
-    low, high = min(values), max(values)
-    free = max(high / low, 1.2) ** room if room else 1.0
-    low, high = low / free, high * free
-    written = ticks(Scale(low, high, *((320, 0) if upright else (0, PLOT_PX))), write)
-    return {
-        "type": "log",
-        "range": [math.log10(low), math.log10(high)],
-        "tickvals": [value for value, _ in written],
-        "ticktext": [words for _, words in written],
-    }
-
-
 def _compared(row: SpeedupRow) -> list[str]:
     return [f"{charts.ratio(row.speedup)}×", f"95 %: {row.shown_interval}", row.shown_verdict, ", ".join(row.doubts)]
 
 
 def _even(row: BreakEvenRow) -> str:
     return row.shown if row.crossing is None else f"breaks even: {row.shown}"
-
-
-def _hover(series: Series, *lines: str) -> str:
-    return "<br>".join([f"<b>{_escaped(series.name)}</b>", *(_escaped(words) for words in lines if words)])
-
-
-def _name(series: Series) -> str:
-    return _escaped(shortened(series.name, 60))
-
-
-def _escaped(words: str) -> str:
-    """Escape what plotly would take for markup, or for mathematics: what stands between two dollars."""
-    return escape(words, quote=False).replace("$", "&#36;")

@@ -66,6 +66,8 @@ class Measurement(Timings):
         What the passes after the rounds gave; throughputs by batch size, None being that of the inputs.
     compiles, compiling
         What torch compiled, in order, and what it is compiling now.
+    first_compiles
+        Those of `compiles` that were in the first call.
     ended_because
         What ended its rounds.
     surroundings
@@ -87,6 +89,7 @@ class Measurement(Timings):
     memory: MemoryMeasured | None = None
     throughputs: dict[int | None, list[ThroughputMeasured]] = field(default_factory=dict)
     compiles: list[CompileEnded] = field(default_factory=list)
+    first_compiles: list[CompileEnded] = field(default_factory=list)
     compiling: str | None = None
     ended_because: EndReason | None = None
     failed_phase: str | None = None
@@ -175,6 +178,8 @@ class Measurement(Timings):
                 self.compiling = event.compile_id
             case CompileEnded():
                 self.compiles, self.compiling = [*self.compiles, event], None
+                if self.first_call_s is None and "prepare" in self.seconds:
+                    self.first_compiles = [*self.first_compiles, event]
             case Checked():
                 self.check = event
             case WarmStarted():

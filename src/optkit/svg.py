@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from optkit import charts, text
+from optkit import charts, drawn_compiling, drawn_spread, text
+from optkit.chart_compiling import Compilings
+from optkit.chart_spread import Spreads
 from optkit.charts import BreakEvenRow, BreakEvens, Latency, LatencyRow, SpeedupRow, Speedups, StartupRow, Startups
 from optkit.svg_parts import (
     DIM,
@@ -41,14 +43,12 @@ if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.cost import BreakEven, Startup
     from optkit.marks import Marks
+    from optkit.svg_parts import Drawn
 
 LEAST_WIDTH = 320
 PLOT_HEIGHT = 250
 DASHES = ("", 'stroke-dasharray="5 3"', 'stroke-dasharray="2 2"')
 """Of a break-even line, by how many have its colour already."""
-
-Drawn = tuple[str, float]
-"""What was drawn, and its height."""
 
 
 def render(
@@ -98,6 +98,10 @@ def _draw(chart: Chart, width: float) -> Drawn:
             return _break_even(chart, width)
         case Startups():
             return _startup(chart, width)
+        case Spreads():
+            return drawn_spread.svg(chart, width)
+        case Compilings():
+            return drawn_compiling.svg(chart, width)
     assert_never(chart)
 
 

@@ -24,6 +24,9 @@ NAMES = 'style="font:11px var(--jp-code-font-family,ui-monospace,monospace)"'
 NAMES_SHARE = 0.38
 """Beside rows they take no more than this share of the width; longer ones are broken into lines, then shortened."""
 
+Drawn = tuple[str, float]
+"""What was drawn, and its height."""
+
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _STAR = [(r * math.sin(i * math.pi / 5), -r * math.cos(i * math.pi / 5)) for i, r in enumerate((5.4, 2.4) * 5)]
 _PLUS = [(-1, -5), (1, -5), (1, -1), (5, -1), (5, 1), (1, 1), (1, 5), (-1, 5), (-1, 1), (-5, 1), (-5, -1), (-1, -1)]

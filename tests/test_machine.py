@@ -70,6 +70,12 @@ def test_where_the_system_tells_nothing_nothing_is_said(tmp_path, monkeypatch):
     assert machine.private_bytes(1) == 0
 
 
+def test_the_memory_of_a_tree_holds_that_of_its_root_and_of_its_children(neighbour):
+    whole, child = machine.tree_bytes((os.getpid(),)), machine.tree_bytes((neighbour,))
+    assert 10**5 < child < whole < 10**11
+    assert machine.tree_bytes(()) is None
+
+
 def test_the_memory_of_a_process_of_its_own_is_counted():
     assert 10**6 < machine.private_bytes(os.getpid()) < 10**11
 

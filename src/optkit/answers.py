@@ -27,14 +27,16 @@ NOTHING_LEFT, WORTH_TELLING = 1.2, 10.0
 """Times the least time of a call: below the first nobody wins anything, above the second the least time says little."""
 
 
-def answer(c: Comparison) -> str:
-    """Return the answer in a few sentences."""
+def answer(c: Comparison, calls: float | None = None) -> str:
+    """Return the answer in a few sentences; with `calls`, of a process that makes so many in its life."""
     baseline = c.baseline
     if baseline is None or baseline.median_s is None:
         return _no_answer(c)
-    best = c.best()
+    best, fastest = c.best(calls=calls), c.best()
     if best is not baseline:
-        return " ".join([*_praise(c, best), *_footnotes(c)])
+        return " ".join([*_first_done(best, baseline, calls), *_praise(c, best), *_footnotes(c)])
+    if fastest is not baseline:
+        return " ".join([*_not_worth_it(fastest, baseline, calls), *_left(fastest), *_footnotes(c)])
     others = [m for m in c.measurements.values() if m is not baseline]
     undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
     if c.ended_because is None:
@@ -79,6 +81,30 @@ def agreement(m: Measurement) -> str:
     }
     said = words.get(m.agreement, f"of another {m.agreement} than eager's")
     return f"{said} (within {error:.1g})" if said and error and m.agreement != "equal" else said
+
+
+def _first_done(best: Measurement, baseline: Measurement, calls: float | None) -> list[str]:
+    """Say what a whole process gains, start-up included."""
+    mine, theirs = (None, None) if calls is None else (best.cumulative_s(calls), baseline.cumulative_s(calls))
+    if calls is None or mine is None or theirs is None:
+        return []
+    return [
+        (
+            f"A process that makes {calls:,.0f} calls is done first with {best}: after {text.duration(mine)}, "
+            f"against {text.duration(theirs)} with {baseline}."
+        )
+    ]
+
+
+def _not_worth_it(fastest: Measurement, baseline: Measurement, calls: float | None) -> list[str]:
+    """Say why the fastest variant is not the answer for a process of so many calls."""
+    assert calls is not None
+    total_s, even = baseline.cumulative_s(calls), fastest.break_even()
+    after = "" if total_s is None else f", after {text.duration(total_s)}"
+    said = f"A process that makes {calls:,.0f} calls should stay with {baseline}{after}."
+    low, high = fastest.interval() or (float("nan"), float("nan"))
+    why = f"{fastest} is {fastest.speedup:.2f}× faster a call ({low:.2f}–{high:.2f})"
+    return [said, f"{why}, but started cold it pays off after {even.said}." if even.low is not None else f"{why}."]
 
 
 def _praise(c: Comparison, best: Measurement) -> list[str]:

@@ -63,3 +63,10 @@ def outputs(m: Measurement) -> tuple[str, str]:
     """Return how the outputs agree with eager's, and by how much they differ at most."""
     error = None if m.check is None else m.check.max_abs_error
     return m.agreement or "–", "" if error is None else f"{error:.1g}"
+
+
+def headroom(m: Measurement) -> str:
+    """Return how many times the least time of this machine a call takes."""
+    if m.headroom is None:
+        return "–"
+    return f"{m.headroom:.1f}×" if m.headroom < TWO_DIGITS else f"{m.headroom:,.0f}×"

@@ -232,9 +232,15 @@ class Comparison:
             "memory_available_bytes_before": first.memory_available_bytes if first else None,
         }
 
-    def ranked(self) -> list[Measurement]:
-        """Return the measurements, lowest median first; those without one last."""
-        return ranked(self.measurements.values())
+    def ranked(self, *, calls: float | None = None) -> list[Measurement]:
+        """Return the measurements, lowest median first; those without one last.
+
+        Parameters
+        ----------
+        calls
+            How many calls a process makes in its life: the one that is done first then comes first, start-up included.
+        """
+        return ranked(self.measurements.values(), calls)
 
     def best(self, *, max_error: float | None = None, calls: float | None = None, warm: bool = False) -> Measurement:
         """Return the fastest variant that is called faster than the baseline; the baseline if there is none.
@@ -307,9 +313,9 @@ class Comparison:
         known = [f"{m} {text.duration(m.median_s)}" for m in self.ranked() if m.median_s is not None]
         return f"Median per call: {', '.join(known)}." if known else ""
 
-    def answer(self) -> str:
-        """Return the answer in a few sentences."""
-        return answers.answer(self)
+    def answer(self, *, calls: float | None = None) -> str:
+        """Return the answer in a few sentences: what is fastest, or done first where a process makes so many calls."""
+        return answers.answer(self, calls)
 
     def code(self, variant: Variant | str | None = None) -> str:
         """Return Python that runs the user's model the best way found, or as a variant does, or a pattern by name."""
@@ -383,7 +389,7 @@ class Comparison:
         Parameters
         ----------
         name
-            ``"latency"``, ``"speedup"``, ``"break_even"`` or ``"startup"``.
+            ``"latency"``, ``"speedup"``, ``"break_even"``, ``"startup"``, ``"spread"`` or ``"compiling"``.
         warm
             Of ``"break_even"``: with a warm cache; needs a study with ``warm=True``.
         dark

@@ -48,6 +48,8 @@ class Surroundings:
         Seconds of Inductor's look at this CPU, which every fresh machine pays once; None where nobody needed it.
     work, rates
         The least work of a call, and what the machine can do at most, by number of threads.
+    inputs
+        Shapes and types of the inputs, in words; empty while no worker has made them.
     measurements
         All of the study, by the text of the variant.
     """
@@ -63,6 +65,7 @@ class Surroundings:
     throttled_share: float | None = None
     modules_s: dict[str, float] = field(default_factory=dict)
     probe_s: float | None = None
+    inputs: str = ""
     work: WorkCounted | None = None
     rates: dict[int | None, RatesMeasured] = field(default_factory=dict)
     measurements: dict[str, Measurement] = field(default_factory=dict)
@@ -90,6 +93,8 @@ class Surroundings:
             self.modules_s = dict(event.details.get("modules_s", {}))
         elif event.phase == "probe" and event.details.get("of") == "machine":
             self.probe_s = event.seconds
+        elif event.phase == "build" and not self.inputs:
+            self.inputs = str(event.details.get("inputs", ""))
 
     def fold(self, event: MachineRead) -> None:
         """Take in one more reading: each counts for the time since the one before."""

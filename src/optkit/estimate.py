@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from optkit import probe
+from optkit.variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optkit.comparison import Comparison
     from optkit.environment import Environment
     from optkit.study import Plan
-    from optkit.variant import Variant
 
 IMPORT_S, PROBE_S = (3.0, 10.0), (8.0, 25.0)
 START_S = {"eager": (0.5, 3.0), "graph": (1.0, 10.0), "inductor": (4.0, 45.0), "autotuned": (8.0, 180.0)}
 """Seconds from a worker to its steady calls, by what it has to do: seen on two shared CPUs, tiny models to ResNets."""
 AFTER_S = (1.5, 6.0)
 """Seconds a variant for throughput, memory and checks; the warm start is about as long as half a cold one at most."""
+
+LAST_PHASES = ("throughput", "memory", "checks", "headroom", "warm_start", "reload", "confirm")
+"""What comes after the rounds; how many of these are left is known to nobody."""
 
 
 class Estimate(NamedTuple):
@@ -60,3 +65,33 @@ def _minutes(seconds: float) -> str:
     if seconds < 90:  # noqa: PLR2004
         return f"{round(seconds, -1):.0f} s"
     return f"{seconds / 60:.0f} min"
+
+
+def left_s(comparison: Comparison, budget_s: float, elapsed_s: float) -> float | None:
+    """Return about how many seconds a running study will still take; None where that cannot be said any more.
+
+    Parameters
+    ----------
+    comparison
+        What is known so far.
+    budget_s, elapsed_s
+        The budget of the study, and how much time has passed since its rounds could have begun.
+    """
+    now, started = comparison.now, comparison.started
+    if started is None or (now is not None and now.phase in LAST_PHASES):
+        return None
+    begun = {name for name, m in comparison.measurements.items() if m.status != "waiting"}
+    coming_s = sum(_typical(*START_S[_kind_of(name)]) for name in comparison.measurements if name not in begun)
+    if elapsed_s >= budget_s and not coming_s:
+        return None
+    after_s = len(comparison.measurements) * _typical(*AFTER_S)
+    return max(budget_s - elapsed_s, coming_s) + after_s
+
+
+def _kind_of(name: str) -> str:
+    return _kind(Variant.read(name))
+
+
+def _typical(low_s: float, high_s: float) -> float:
+    """Return the geometric mean of two ends."""
+    return math.sqrt(low_s * high_s)

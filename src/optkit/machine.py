@@ -5,12 +5,16 @@ Reading costs a few milliseconds and happens between two turns, never during one
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optkit import cgroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHORTEST_S = 0.05
 """Time is counted in hundredths of a second: over less than this a share of it says nothing."""
@@ -41,6 +45,7 @@ class Monitor:
             "visible_cpus": None if busy is None else busy[1],
             "throttled_s": None if throttled is None or first is None else throttled - first,
             "memory_available_bytes": available_memory_bytes(),
+            "workers_bytes": tree_bytes(self.root_pids),
         }
 
     def _others(self, busy_s: float) -> float | None:
@@ -73,6 +78,33 @@ def private_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
+def tree_bytes(roots: tuple[int, ...]) -> int | None:
+    """Return how much memory whole trees of processes hold; a page that several share counts once. None if unreadable.
+
+    What a page is shared with outside of the trees is taken off in proportion (``Pss`` of proc(5)).
+    """
+    parents = {pid: int(fields[1]) for pid, fields in _processes()} if roots else {}
+    held = [_proportional(pid) for pid in parents if _is_below(pid, roots, parents)]
+    known = [amount for amount in held if amount is not None]
+    return sum(known) if known else None
+
+
+def _proportional(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each process, with the fields of its ``stat`` that follow its name."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                yield int(entry.name), (entry / "stat").read_text().rpartition(")")[2].split()
+
+
 def _busy_s() -> tuple[float, int] | None:
     """Return the seconds that all CPUs together were busy or taken away since the start, and how many there are."""
     try:
@@ -88,14 +120,7 @@ def _own_s(alone: tuple[int, ...], trees: tuple[int, ...]) -> float:
     """Return the CPU seconds of some processes, and of whole trees with the children that these have waited for."""
     parents: dict[int, int] = {}
     used: dict[int, tuple[float, float]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(entry.name)
+    for pid, fields in _processes():
         parents[pid] = int(fields[1])
         used[pid] = (int(fields[11]) + int(fields[12])) / TICKS, (int(fields[13]) + int(fields[14])) / TICKS
     total = sum(used[pid][0] for pid in alone if pid in used and not _is_below(pid, trees, parents))

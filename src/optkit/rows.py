@@ -64,11 +64,15 @@ def finite(row: dict[str, Any]) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and math.isinf(value) else value for name, value in row.items()}
 
 
-def ranked(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """Return measurements with the lowest median first; those that failed or have none last, in the given order."""
+def ranked(measurements: Iterable[Measurement], calls: float | None = None) -> list[Measurement]:
+    """Return measurements with the lowest median first; those that failed or have none last, in the given order.
+
+    With `calls`, the first is the one whose process is done first with so many, start-up included.
+    """
 
     def place(m: Measurement) -> tuple[bool, float]:
-        out = m.median_s is None or m.status == "failed"
-        return out, 0.0 if out else m.median_s or 0.0
+        seconds = m.median_s if calls is None else m.cumulative_s(calls)
+        out = seconds is None or m.status == "failed"
+        return out, 0.0 if out else seconds or 0.0
 
     return sorted(measurements, key=place)

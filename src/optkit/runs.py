@@ -55,11 +55,16 @@ def history(limit: int | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    with Store() as store:
-        rows = [_row(store, kept) for kept in store.runs(limit)]
+    rows = latest(limit)
     frame = pd.DataFrame(rows, columns=list(summary.COLUMNS))
     frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True, errors="coerce")
     return frame.astype({"batch_size": "Int64", "variants": "Int64"})
+
+
+def latest(limit: int | None = None) -> list[dict[str, Any]]:
+    """Return the runs that are kept as `history` does, without pandas; `started` is a Unix time."""
+    with Store() as store:
+        return [_row(store, kept) for kept in store.runs(limit)]
 
 
 def _row(store: Store, kept: Kept) -> dict[str, Any]:

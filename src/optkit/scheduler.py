@@ -247,6 +247,7 @@ class Run:
         known = self.comparison.baseline.twin if member.twin and self.comparison.baseline else self._measured(member)
         if known is None or known.first_call_s is None:
             yield from self.crew.bring_up(member)
+            yield self._read_machine()
             return
         for event in self.crew.bring_up_again(member, "reload"):
             if isinstance(event, VariantFailed) and known.rounds:  # what was measured before is a result

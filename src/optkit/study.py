@@ -187,6 +187,12 @@ class Study:
 
         return estimate.of(self.variants, self.plan, self.environment)
 
+    def left_s(self, comparison: Comparison, elapsed_s: float) -> float | None:
+        """Return about how many seconds it will still take; see `optkit.estimate.left_s`."""
+        from optkit import estimate
+
+        return estimate.left_s(comparison, self.plan.budget_s, elapsed_s)
+
     def skip(self, variant: Variant | str) -> None:
         """End one variant where it is, from any thread; what was measured of it stays, and the study goes on.
 

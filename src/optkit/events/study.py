@@ -97,6 +97,8 @@ class MachineRead(Event):
         Seconds for which the container was held back since the study began; None where unreadable.
     memory_available_bytes
         Memory that a further process could have.
+    workers_bytes
+        Memory that the study's own processes hold together, shared pages counted once; None where unreadable.
     """
 
     load_1min: float | None = None
@@ -104,6 +106,7 @@ class MachineRead(Event):
     visible_cpus: int | None = None
     throttled_s: float | None = None
     memory_available_bytes: int | None = None
+    workers_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
+from optkit import diagnosis, replay, replay_items
 from optkit.diagnosis import Diagnosis
 from optkit.errors import UsageError
 from optkit.replay import Replay
 from optkit.variant import Variant
-from optkit.widgets import explore, questions
+from optkit.widgets import explore
 from optkit.widgets.questions import Questions
 from optkit.worker.endings import StoppedError
 from optkit.workload import Workload
@@ -39,27 +40,36 @@ def looked(monkeypatch):
             raise UsageError("It <does> not run.")
         return Diagnosis(looking.workload.name, str(variant), [], EVIDENCE)
 
-    monkeypatch.setattr(questions.diagnosis, "look", look)
+    monkeypatch.setattr(diagnosis, "look", look)
     return asked
+
+
+def press(question, name):
+    """Click a button, as the browser tells it."""
+    question._receive(question, {"op": name}, [])
+
+
+def run_is_disabled(explorer) -> bool:
+    return next(button["disabled"] for button in explorer._buttons if button["name"] == "run")
 
 
 def test_a_press_shows_the_answer(looked):
     why = panel().why
-    why._button.click()
+    press(why, "ask")
     assert why.wait().is_clean
     assert looked == [("tiny_cnn", "compile")]
-    assert "Nothing found in compile of tiny_cnn" in why._page.html
-    assert "Answered in" in why._status.html
+    assert "Nothing found in compile of tiny_cnn" in why._answer
+    assert "Answered in" in why._status
     assert not why.disabled
     why.clear()
-    assert (why.answer, why._page.html) == (None, "")
+    assert (why.answer, why._answer) == (None, "")
 
 
 def test_an_error_is_shown_as_text_and_the_button_is_ready_again(looked):
     why = panel("tiny_transformer").why
     why.look()
     assert why.wait() is None
-    assert "It &lt;does&gt; not run." in why._status.html
+    assert "It &lt;does&gt; not run." in why._status
     assert not why.disabled
     assert looked
 
@@ -68,7 +78,7 @@ def test_a_workload_that_makes_no_sense_is_said_at_once():
     why = panel("no_such_model").why
     why.look()
     assert why.wait() is None
-    assert "no_such_model" in why._status.html
+    assert "no_such_model" in why._status
     assert not why.busy
 
 
@@ -82,16 +92,16 @@ def test_while_one_is_answered_no_other_can_be_asked_and_stop_ends_it(monkeypatc
             threading.Event().wait(0.01)
         raise StoppedError
 
-    monkeypatch.setattr(questions.diagnosis, "look", look)
+    monkeypatch.setattr(diagnosis, "look", look)
     all_of = panel()
     all_of.why.look()
     assert begun.wait(WAIT_S)
     assert all_of.busy
     assert all_of.disabled
-    assert "looking &lt;hard&gt;" in all_of.why._status.html
-    all_of.why._stop_button.click()
+    assert "looking &lt;hard&gt;" in all_of.why._status
+    press(all_of.why, "stop")
     all_of.why.wait()
-    assert "Stopped before there was an answer." in all_of.why._status.html
+    assert "Stopped before there was an answer." in all_of.why._status
     assert not any((all_of.busy, all_of.disabled))
 
 
@@ -107,14 +117,14 @@ def test_the_explorer_runs_no_study_while_a_question_is_answered(monkeypatch):
     seen = []
 
     def look(looking, variant):
-        seen.append(explorer._run_button.disabled)
+        seen.append(run_is_disabled(explorer))
         return Diagnosis(looking.workload.name, str(variant), [], EVIDENCE)
 
-    monkeypatch.setattr(questions.diagnosis, "look", look)
+    monkeypatch.setattr(diagnosis, "look", look)
     explorer.questions.why.look()
     explorer.questions.why.wait()
     assert seen == [True]
-    assert not explorer._run_button.disabled
+    assert not run_is_disabled(explorer)
 
 
 def test_sizes_are_batch_sizes_or_shapes(monkeypatch):
@@ -124,13 +134,13 @@ def test_sizes_are_batch_sizes_or_shapes(monkeypatch):
         asked.append(items)
         return Replay(looking.workload.name, looking.device, [])
 
-    monkeypatch.setattr(questions.replay, "call_each", call_each)
+    monkeypatch.setattr(replay, "call_each", call_each)
     shapes = panel().shapes
-    shapes._controls[0].value = " 4, 8X3x32x32,"
+    shapes.value = " 4, 8X3x32x32,"
     shapes.look()
     shapes.wait()
-    assert asked == [questions.replay_items.read([4, (8, 3, 32, 32)])]
-    shapes._controls[0].value = "4 by 3"
+    assert asked == [replay_items.read([4, (8, 3, 32, 32)])]
+    shapes.value = "4 by 3"
     shapes.look()
     shapes.wait()
-    assert "are no sizes; give batch sizes" in shapes._status.html
+    assert "are no sizes; give batch sizes" in shapes._status

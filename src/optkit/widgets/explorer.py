@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import ipywidgets
+import traitlets
 
 from optkit.comparison import Comparison
 from optkit.errors import OptkitError, UsageError
-from optkit.events import CompileBegan, PhaseBegan, PhaseEnded, Samples, StudyEnded, Waiting
+from optkit.events import CompileBegan, PhaseBegan, Waiting
 from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
 from optkit.study import Plan, Study, check_workload, plan_from
 from optkit.variant import BASELINE, Variant
-from optkit.widgets import view
-from optkit.widgets.html import Html
+from optkit.widgets import choice, files, past, view
+from optkit.widgets.comparison_view import ComparisonView
 from optkit.widgets.live import LatencyPlot
-from optkit.widgets.parts import box, button, machine
 from optkit.widgets.picker import VariantPicker
 from optkit.widgets.questions import Questions
+from optkit.widgets.runner import Runner
 from optkit.widgets.settings import SettingsForm
 from optkit.widgets.variant_list import VariantList
 from optkit.workload import Workload, workload_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from optkit.events import Event
     from optkit.presets import VariantLike
 
 DEFAULT_MODEL = "resnet18"
-REDRAW_S = 1.0
-"""Seconds between two redraws of text and table; points of the plot are sent more often."""
-FLUSH_S = 0.25
-INTERRUPT_S = 0.5
+FLUSH_S = 0.05
+"""Seconds between two messages to the plot; the next event after a flush that came too soon brings the rest."""
 
 
-class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+class Explorer(ComparisonView):
     """The widget: choose variants on the left, watch on the right, read the answer above and the table below.
 
     Parameters
@@ -50,6 +46,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         measured as it is.
     variants
         The variants in the list at first, in any form; an empty list leaves the baseline alone.
+    calls
+        How many calls a process makes in its life; see `ComparisonView`.
     plan, plan_fields
         As in `Study`.
 
@@ -57,9 +55,16 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     comparison
         What is known so far: live while a study runs, whole when it is over.
-    picker, variants, plot, questions
-        The parts: `VariantPicker`, `VariantList`, `LatencyPlot`, `Questions`.
+    picker, variants, form, plot, questions
+        The parts: `VariantPicker`, `VariantList`, `SettingsForm`, `LatencyPlot`, `Questions`.
     """
+
+    _page_past = traitlets.Unicode("").tag(sync=True)
+
+    TABS: ClassVar[dict[str, str]] = {
+        "live": "Live", "compare": "Compare", "cost": "Cost", "why": "Why", "shapes": "Shapes", "startup": "Start-up",
+        "operators": "Operators", "code": "Code", "past": "Past runs",
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -73,83 +78,67 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         call: str | None = None,
         weights: str | None = None,
         evaluate: Callable[[Any], float] | None = None,
+        calls: float | None = None,
         plan: Plan | None = None,
         **plan_fields: Any,
     ) -> None:
         self.plan = plan_from(plan, plan_fields)
-        self._given = {"shape": shape, "device": device, "call": call, "weights": weights, "evaluate": evaluate}
-        self._given = {name: value for name, value in self._given.items() if value is not None}
         if model is None and inputs is not None:
             raise UsageError("There are inputs without a model; give the model that they are for.")
-        own = None if model is None else workload_from(model, inputs, batch_size=batch_size, **self._given)
+        given = {"shape": shape, "device": device, "call": call, "weights": weights, "evaluate": evaluate}
+        given = {name: value for name, value in given.items() if value is not None}
+        own = None if model is None else workload_from(model, inputs, batch_size=batch_size, **given)
         self._own = own if own is not None and (own is model or not own.is_zoo or inputs is not None) else None
+        self._given = {name: value for name, value in given.items() if name != "shape"}
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
-        self.comparison = Comparison()
-        self._marks = Marks()
-        self.variants = VariantList(variants, marks=self._marks)
-        self.picker = VariantPicker()
-        self.plot = LatencyPlot(marks=self._marks)
-        self.form = SettingsForm(name, own.batch_size if own else batch_size, self.plan.budget_s)
-        self._title, self._answer, self._progress = Html(), Html(role="status"), Html()
-        self._table, self._costs = Html(), Html()
-        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants)
-        self._run_button = button("Run", "Measure these variants", style="primary")
-        self._stop_button = button("Stop", "End the study, keep what is known", disabled=True)
-        self._skip_button = button("Skip", "End the variant that is being brought up, go on with others", disabled=True)
-        self._add_button = button("Add", "Add this variant to the list")
-        self._running = False
-        self._over = threading.Event()  # not Thread.join: an interrupt of that marks a living thread as ended
-        self._over.set()
-        self._study: Study | None = None
+        self._runner: Runner | None = None
         self._error: BaseException | None = None
-        self._facts: list[str] = []
-        self._began = self._phase_began = self._drawn = self._flushed = 0.0
-        super().__init__(self._layout())
-        self.add_class("optkit-explorer")
-        self._run_button.on_click(lambda _: self._run_clicked())
-        self._stop_button.on_click(lambda _: self.stop())
-        self._skip_button.on_click(lambda _: self.skip())
-        self._add_button.on_click(lambda _: self._add_clicked())
-        self.questions.observe(lambda change: setattr(self._run_button, "disabled", change["new"]), "busy")
-        self._draw()
-
-    def _layout(self) -> list[ipywidgets.Widget]:
-        heading = Html()
-        heading.html = "<h4>Add one</h4>"
-        parts = (self.form, self.variants, heading, self.picker, self._add_button)
-        chooser = box(ipywidgets.VBox, "optkit-card", *parts)
-        controls = box(
-            ipywidgets.HBox, "optkit-controls", self._progress, self._skip_button, self._stop_button, self._run_button
-        )
-        watcher = box(ipywidgets.VBox, "optkit-card", controls, self.plot)
-        reader = box(ipywidgets.VBox, "optkit-card", self._table, self._costs)
-        right = box(ipywidgets.VBox, "optkit-column", watcher, reader, self.questions)
-        return [self._title, self._answer, box(ipywidgets.Box, "optkit-columns", chooser, right)]
+        self._notice = self._skipped = ""
+        self._began = self._phase_began = self._flushed = 0.0
+        marks = Marks()
+        self.variants = VariantList(variants, marks=marks)
+        self.picker = VariantPicker()
+        self.plot = LatencyPlot(marks=marks)
+        self.form = SettingsForm(name, batch_size, self.plan, shape=shape, calls=calls)
+        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants)
+        chooser = {"form": self.form, "list": self.variants, "picker": self.picker, "live": self.plot}
+        super().__init__(marks=marks, calls=self.form.calls, parts=chooser | self.questions.all)
+        self.form.observe(lambda _: self._chosen(), "_fields")
+        self.variants.observe(lambda _: self._chosen(), "_items")
+        self.picker.observe(lambda _: self._draw_pages(), "variant")
+        self.questions.observe(lambda _: self._draw_controls(), "busy")
 
     @property
     def running(self) -> bool:
         """Whether a study is going on."""
-        return self._running
+        return self._runner is not None and self._runner.study is not None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is chosen, as the arguments of `explore` and `compare` that choose it again.
+        """What is chosen, as JSON: the arguments of `explore` and `compare` that choose it again. Set it to choose.
 
-        A model of the user's own, its inputs, and a `Workload` are not among them: give those again.
+        A model of the user's own, its inputs, a function that evaluates, and a `Workload` are not among them: give
+        those again.
         """
-        chosen: dict[str, Any] = {}
-        if self._own is None:
-            chosen = {"model": self.form.model, "batch_size": self.form.batch_size}
-        chosen |= {name: str(value) if name == "device" else value for name, value in self._given.items()}
+        chosen = {} if self._own is not None else self.form.workload
+        chosen |= {name: str(value) for name, value in self._given.items() if name != "evaluate"}
         chosen["variants"] = [str(variant) for variant in self.variants.variants]
-        usual = vars(Plan())
-        chosen |= {name: value for name, value in vars(self.plan).items() if value != usual[name]}
-        return chosen | {"budget_s": self.form.budget_s}
+        return chosen | choice.of_plan(self._plan()) | ({} if self.calls is None else {"calls": self.calls})
+
+    @settings.setter
+    def settings(self, value: Mapping[str, Any]) -> None:
+        if self.running:
+            raise UsageError("A study is running; press Stop, or wait for its end, before you choose something else.")
+        chosen = choice.read(value, own=self._own)
+        self.plan = chosen.plan
+        self._given = chosen.given | {name: one for name, one in self._given.items() if name == "evaluate"}
+        self.variants.set(chosen.variants)
+        self.form.take(chosen.model, chosen.batch_size, chosen.plan, shape=chosen.shape, calls=chosen.calls)
 
     @property
     def code(self) -> str:
         """Python that runs the model the best way found; before a study, the way that is chosen in the picker."""
-        return self.comparison.code() if self.comparison.started else self._workload().snippet(self.picker.variant)
+        return self.comparison.code(self._best()) if self.comparison.started else self._chosen_code()[1]
 
     def run(self) -> None:
         """Start measuring and return at once; see `wait`.
@@ -161,24 +150,50 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """
         if self.running:
             raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
-        self._over.wait()  # the last one may still be drawing its end
-        study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
-        self._study, self._error, self._facts = study, None, []
-        self.comparison = Comparison(workload=study.workload, variants=study.variants)
+        if self._runner is not None:
+            self._runner.wait()  # the last one may still be drawing its end
+        study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
+        self._error, self._notice, self._skipped = None, "", ""
+        self._comparison = Comparison(workload=study.workload, variants=study.variants)
         self._began = self._phase_began = time.monotonic()
-        # Widgets find their kernel's session through context variables, which a plain thread would not have.
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(self._follow, study), name="optkit-study", daemon=True)
-        self._set_running(running=True)
-        self._over.clear()
-        thread.start()
+        self.questions.clear()
+        self._tab = "live"
+        self._runner = Runner(study, self._follow, self._ended)
+        self._draw_controls()
+
+    def rerun(self, run_id: str) -> None:
+        """Choose what a run that is kept measured, and measure it again; see `run`.
+
+        Raises
+        ------
+        UsageError
+            If there is no such run, or it measured a model that this Explorer does not have.
+        """
+        self.settings = choice.of_run(past.load(run_id), self._own)
+        self.run()
+
+    def show(self, run_id: str) -> None:
+        """Show a run that is kept: its answer, charts, table and points.
+
+        Raises
+        ------
+        UsageError
+            If there is no such run, or a study is running.
+        """
+        if self.running:
+            raise UsageError("A study is running; press Stop, or wait for its end, before you look at another run.")
+        events = past.events(run_id)
+        self._error, self._notice = None, ""
+        for event in events:
+            self.plot.apply(event)
+        self.plot.flush()
+        self.comparison = Comparison(events)
 
     def stop(self) -> None:
         """End the study; what was measured stays. Does nothing when none runs."""
-        study = self._study  # the study's thread lets go of it when it ends
-        if study is not None:
-            self._stop_button.disabled = True
-            study.stop()
+        if self._runner is not None:
+            self._runner.stop()
+            self._draw_controls()
 
     def skip(self, variant: VariantLike | None = None) -> None:
         """End one variant and go on with the others; without a name, the one that is being brought up.
@@ -188,41 +203,35 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         UsageError
             If the study has no such variant, or it is the baseline.
         """
-        study, name = self._study, self._brought_up() if variant is None else str(variant)
+        study = self._runner.study if self._runner is not None else None
+        name = self._brought_up() if variant is None else str(variant)
         if study is not None and name is not None:
-            self._skip_button.disabled = True
             study.skip(name)
-
-    def _brought_up(self) -> str | None:
-        """Return the variant that is being brought up; the baseline is nobody's to skip."""
-        now = self.comparison.now
-        if not self.running or now is None or now.phase in TIMED_PHASES or now.variant == str(BASELINE):
-            return None
-        return now.variant
+            self._skipped = name
+            self._draw_controls()
 
     def wait(self) -> Comparison:
         """Block until the study is over and return the comparison; at once when none runs.
 
         An interrupt (■) ends the study cleanly. An error of the study is raised here.
         """
-        try:
-            self._await_over()
-        except KeyboardInterrupt:
-            self.stop()
-            self._await_over()
+        if self._runner is not None:
+            self._runner.wait()
         if self._error is not None:
             raise self._error
         return self.comparison
-
-    def _await_over(self) -> None:
-        while not self._over.wait(INTERRUPT_S):  # a signal that another thread received is seen between two waits
-            pass
 
     def __await__(self) -> Generator[Any, None, Comparison]:
         return asyncio.to_thread(self.wait).__await__()
 
     def _workload(self) -> Workload:
-        return self._own or workload_from(self.form.model, batch_size=self.form.batch_size, **self._given)
+        return self._own or workload_from(**self.form.workload, **self._given)
+
+    def _plan(self) -> Plan:
+        return plan_from(None, {**vars(self.plan), **self.form.plan_fields})
+
+    def _best(self) -> str:
+        return str(self.comparison.best(calls=self.calls))
 
     def _compiled(self) -> Variant:
         """Return the fastest variant of torch.compile that was measured, else the first that is listed."""
@@ -230,123 +239,153 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         known = [one for one in (*ranked, *self.variants.variants, self.picker.variant) if one.engine.compiles]
         return known[0] if known else Variant.parse("compile")
 
-    def _chosen_plan(self) -> Plan:
-        return plan_from(None, {**vars(self.plan), "budget_s": self.form.budget_s})
+    def _brought_up(self) -> str | None:
+        """Return the variant that is being brought up; the baseline is nobody's to skip."""
+        now = self.comparison.now
+        if not self.running or now is None or now.phase in TIMED_PHASES:
+            return None
+        if now.variant in (str(BASELINE), self._skipped):
+            return None
+        return now.variant
 
-    def _run_clicked(self) -> None:
-        try:
-            self.run()
-        except UsageError as error:
-            self._answer.html = view.answer(str(error), "bad")
-        else:
-            self._stop_button.focus()
-
-    def _add_clicked(self) -> None:
-        variant = self.picker.variant
-        if variant == BASELINE:
-            self._answer.html = view.answer(f"{BASELINE} is always measured, as the baseline.")
-            return
-        try:
-            self.variants.add(variant)
-        except OptkitError as error:
-            self._answer.html = view.answer(str(error), "bad")
-        else:
-            self._draw()
-
-    def _follow(self, study: Study) -> None:
-        """Read the study's events in a thread of its own; nothing else touches the widgets while it runs."""
-        try:
-            for event in study:
-                self.comparison.fold(event)
-                self.plot.apply(event)
-                self._note(event)
-                self._refresh(event)
-            check_workload(self.comparison)
-        except BaseException as error:  # noqa: BLE001 - it is shown, and raised again by `wait`
-            self._error = error
-        finally:
-            try:
-                self.plot.flush()
-                self.plot.over = True
-                self._set_running(running=False)
-            finally:
-                self._over.set()
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, PhaseBegan):
-            self._phase_began = time.monotonic()
-        elif isinstance(event, PhaseEnded) and event.phase == "build" and not self._facts:
-            place = event.details["device"].upper() if event.details["device"] == "cpu" else event.details["device"]
-            self._facts = [event.details["inputs"], f"{place}, {event.details['threads']} threads"]
-
-    def _refresh(self, event: Event) -> None:
-        """Send what is new, seldom: between turns only, and at once when a long phase begins."""
+    def _follow(self, event: Event) -> None:
+        """Take in an event, in the runner's thread."""
+        self._comparison.fold(event)
+        self.plot.apply(event)
         now = time.monotonic()
-        waiting = isinstance(event, CompileBegan | Waiting) or (
+        if isinstance(event, PhaseBegan):
+            self._phase_began = now
+        is_long = isinstance(event, CompileBegan | Waiting) or (
             isinstance(event, PhaseBegan) and event.phase not in TIMED_PHASES
         )
-        if waiting or isinstance(event, StudyEnded) or now - self._flushed >= FLUSH_S:
+        if is_long or now - self._flushed >= FLUSH_S:
             self._flushed = now
             self.plot.flush()
-        if waiting or (isinstance(event, Samples) and now - self._drawn >= REDRAW_S):
-            self._drawn = now
+        self._redraw_after(event, at_once=is_long)
+
+    def _ended(self) -> None:
+        runner = self._runner
+        self._error = None if runner is None else runner.error
+        self.plot.flush()
+        self.plot.over = True
+        try:
+            if self._error is None:
+                check_workload(self._comparison)
+        except OptkitError as error:
+            self._error = error
+        finally:
             self._draw()
 
-    def _set_running(self, *, running: bool) -> None:
-        self._running = running
-        if not running:
-            self._study = None
-        if running:
-            self.questions.clear()
-        for part in (self.variants, self.picker, self.form, self._run_button, self._add_button, self.questions):
-            part.disabled = running
-        self._stop_button.disabled = not running
-        self._draw()
+    def _chosen(self) -> None:
+        """Something else was chosen: other calls rank anew, and an estimate is made again."""
+        if self.form.calls != self.calls:
+            self.calls = self.form.calls
+        elif not self.running:
+            self._draw_controls()
+            self._draw_pages()
 
     def _draw(self) -> None:
-        running = self.running
-        comparison = self.comparison
-        over = comparison.ended_because is not None
-        lost = [] if comparison.not_kept is None else [f"Not in the history: {comparison.not_kept}"]
-        self._title.html = view.head(self._name(), [*self._facts, *machine(), *lost], comparison)
-        self._answer.html = self._answer_html(over=over)
-        elapsed_s = time.monotonic() - self._began if running else comparison.elapsed_s
-        self._progress.html = view.progress(
-            comparison,
-            phase_s=time.monotonic() - self._phase_began,
-            elapsed_s=elapsed_s,
-            budget_s=self.form.budget_s,
-            running=running,
-        )
-        shown = view.table(comparison, self._marks) if comparison.measurements else view.placeholder()
-        best = view.code(f"Code of {comparison.best()}", comparison.code()) if over and comparison.has_answer else ""
-        self._table.html = shown + best
-        self._skip_button.disabled = self._brought_up() is None
-        if not running:  # drawing them takes some milliseconds, which are not to be had between two turns
-            self._costs.html = view.charts(comparison, self._marks) if comparison.has_answer else ""
-        self.plot.caption = comparison.summary()
+        super()._draw()
+        self._draw_controls()
+        self.plot.caption = self.comparison.summary()
 
-    def _answer_html(self, *, over: bool) -> str:
+    def _draw_controls(self) -> None:
+        """Send the line of progress, and which controls can be used."""
+        running, busy = self.running, self.questions.busy
+        stopping = self._runner is not None and self._runner.is_stopping
+        with self._lock, self.hold_sync():
+            self._progress = self._progress_html(running=running)
+            for part in (self.variants, self.picker, self.form):
+                part.disabled = running
+            self.questions.disabled = running or busy
+            self._buttons = [
+                _button(
+                    "skip", "End the variant that is being brought up, go on with others", self._brought_up() is None
+                ),
+                _button("stop", "End the study, keep what is known", not running or stopping),
+                _button("run", "Measure these variants", running or busy) | {"primary": True},
+                _button("add", "Add this variant to the list", running),
+            ]
+
+    def _progress_html(self, *, running: bool) -> str:
+        now = time.monotonic()
+        elapsed_s = now - self._began if running else self.comparison.elapsed_s
+        study = self._runner.study if self._runner is not None else None
+        return view.progress(
+            self.comparison,
+            phase_s=now - self._phase_began,
+            elapsed_s=elapsed_s,
+            left_s=None if study is None else study.left_s(self.comparison, elapsed_s),
+            running=running,
+            ready="" if running or self.comparison.started else self._estimate(),
+        )
+
+    def _pages(self) -> dict[str, Callable[[], str]]:
+        comparison = self._comparison
+        return super()._pages() | {
+            "live": lambda: view.timeline(comparison, self._marks),
+            "past": lambda: past.page(self._own) if self._tab == "past" else self._page_past,
+        }
+
+    def _title(self) -> str:
+        if self.comparison.started is not None:
+            return super()._title()
+        return self._own.name if self._own else "optkit Explorer"
+
+    def _facts(self) -> list[str]:
+        return super()._facts() if self.comparison.started is not None else view.machine()
+
+    def _chosen_code(self) -> tuple[str, str]:
+        return str(self.picker.variant), self._workload().snippet(self.picker.variant)
+
+    def _answer_html(self) -> str:
         if self._error is not None:
             return view.answer(str(self._error), "bad")
-        comparison = self.comparison
-        if comparison.started is None:
-            said = "Choose variants and press Run: each is measured in a process of its own, against eager."
-            return view.answer(f"{said} {self._estimate()}".strip())
-        won = over and comparison.best() is not comparison.baseline
-        tone = "good" if won else "bad" if over and not comparison.has_answer else ""
-        return view.answer(comparison.answer(), tone, code=comparison.code() if won else "")
+        if self._notice:
+            return view.answer(self._notice)
+        if self.comparison.started is None:
+            return view.answer(
+                "Choose variants and press Run: each is measured in a process of its own, side by side with eager."
+            )
+        return super()._answer_html()
 
     def _estimate(self) -> str:
         """Say how long it will take; nothing where what is chosen makes no sense, which Run will tell."""
         try:
-            study = Study(self._workload(), self.variants.variants or ["eager"], self._chosen_plan())
-            return f"It will take {study.estimate().said}."
+            study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
+            return f"Ready: it will take {study.estimate().said}."
         except OptkitError:
             return ""
 
-    def _name(self) -> str:
-        started = self.comparison.started
-        if started is not None:
-            return str(started.workload["model"])
-        return self._own.name if self._own else "optkit Explorer"
+    def _file(self, kind: str) -> files.File:
+        return files.make(kind, self.comparison, self.settings, self._workload())
+
+    def _receive(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+        doing: dict[str, Callable[[], None]] = {
+            "press run": self.run,
+            "press stop": self.stop,
+            "press skip": self.skip,
+            "press add": self._add,
+            "past show": lambda: self.show(str(content.get("run"))),
+            "past rerun": lambda: self.rerun(str(content.get("run"))),
+        }
+        do = doing.get(f"{content.get('op')} {content.get('name')}")
+        if do is None:
+            super()._receive(widget, content, buffers)
+            return
+        try:
+            do()
+        except OptkitError as error:
+            self._answer = view.answer(str(error), "bad")
+
+    def _add(self) -> None:
+        if self.running:
+            return
+        variant = self.picker.variant
+        if variant == BASELINE:
+            raise UsageError(f"{BASELINE} is always measured, as the baseline.")
+        self.variants.add(variant)
+
+
+def _button(name: str, title: str, disabled: bool) -> dict[str, Any]:
+    return {"name": name, "label": name.capitalize(), "title": title, "disabled": disabled}

@@ -19,8 +19,13 @@ def select(name: str, label: str, value: str, options: list[dict[str, str]]) -> 
     return {"kind": "select", "name": name, "label": label, "value": value, "options": options, "disabled": False}
 
 
-def number(name: str, label: str, value: float, *, least: float, most: float, step: float = 1) -> dict[str, Any]:
-    """Describe a number to type in."""
+def words(name: str, label: str, value: str) -> dict[str, Any]:
+    """Describe a text to type in."""
+    return {"kind": "text", "name": name, "label": label, "value": value, "disabled": False}
+
+
+def number(name: str, label: str, value: float | None, *, least: float, most: float, step: float = 1) -> dict[str, Any]:
+    """Describe a number to type in; None is shown as an empty field."""
     limits = {"min": least, "max": most, "step": step}
     return {"kind": "number", "name": name, "label": label, "value": value, "disabled": False} | limits
 

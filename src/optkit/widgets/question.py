@@ -8,14 +8,13 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
+import anywidget
 import traitlets
 
 from optkit import text
 from optkit.errors import OptkitError
 from optkit.investigation import Investigation, StoppedError
-from optkit.widgets.html import Html
-from optkit.widgets.parts import box, button
+from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from optkit.workload import Workload
 
 
-class Question(ipywidgets.VBox):  # type: ignore[misc]
+class Question(anywidget.AnyWidget):
     """What it is about, a button that asks, one that stops, and below them the answer.
 
     Parameters
@@ -36,18 +35,28 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
         Returns what to ask about, when the button is pressed.
     ask
         Answers with the workers of an investigation; the answer shows itself as HTML, as in a notebook's cell.
-    controls
-        What stands before the button, for what else is to be chosen.
+    field
+        Label, tooltip and value of a text that can be typed in, if any.
 
     Attributes
     ----------
     answer
         The latest one; None before.
-    busy
-        Whether it is being answered; a trait.
+    value
+        What is in the field.
+    busy, disabled
+        Whether it is being answered, and whether it cannot be asked now; traits.
     """
 
-    busy = traitlets.Bool(default_value=False)
+    _esm = module("dom.js", "page.js", "question.js")
+    _css = stylesheet("optkit.css")
+    _name = traitlets.Unicode("").tag(sync=True)
+    _field: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    _status = traitlets.Unicode("").tag(sync=True)
+    _answer = traitlets.Unicode("").tag(sync=True)
+    value = traitlets.Unicode("").tag(sync=True)
+    busy = traitlets.Bool(default_value=False).tag(sync=True)
+    disabled = traitlets.Bool(default_value=False).tag(sync=True)
 
     def __init__(
         self,
@@ -55,35 +64,22 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
         said: str,
         workload: Callable[[], Workload],
         ask: Callable[[Investigation], Any],
-        *controls: ipywidgets.Widget,
+        *,
+        field: tuple[str, str, str] | None = None,
     ) -> None:
         self.answer: Any = None
-        self._said, self._workload, self._ask, self._controls = said, workload, ask, controls
-        self._page, self._status = Html(), Html(role="status")
-        self._button = button(name, said)
-        self._stop_button = button("Stop", "End this, and keep what is known where that is an answer", disabled=True)
+        self._said, self._workload, self._ask = said, workload, ask
         self._looking: Investigation | None = None
         self._over = threading.Event()
         self._over.set()
-        row = box(ipywidgets.HBox, "optkit-asking", self._status, *self._controls, self._stop_button, self._button)
-        super().__init__([row, self._page])
-        self._button.on_click(lambda _: self.look())
-        self._stop_button.on_click(lambda _: self.stop())
+        label, title, value = field or ("", "", "")
+        super().__init__(_name=name, _field={"label": label, "title": title} if field else {}, value=value)
         self._say(said)
-
-    @property
-    def disabled(self) -> bool:
-        """Whether nothing can be asked now."""
-        return bool(self._button.disabled)
-
-    @disabled.setter
-    def disabled(self, value: bool) -> None:
-        for part in (self._button, *self._controls):
-            part.disabled = value or self.busy
+        self.on_msg(self._receive)
 
     def clear(self) -> None:
         """Forget the answer: something else is looked at now."""
-        self.answer, self._page.html = None, ""
+        self.answer, self._answer = None, ""
         self._say(self._said)
 
     def look(self) -> None:
@@ -97,13 +93,11 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
             return
         self._over.clear()
         self.busy = True
-        self.disabled, self._stop_button.disabled = True, False
         context = contextvars.copy_context()  # widgets find their kernel's session through it
         threading.Thread(target=context.run, args=(self._look, looking), name="optkit-question", daemon=True).start()
 
     def stop(self) -> None:
         """End it; what is known by then stays, where that is an answer."""
-        self._stop_button.disabled = True
         if self._looking is not None:
             self._looking.stop()
 
@@ -116,7 +110,7 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
         began = time.monotonic()
         try:
             self.answer = self._ask(looking)
-            self._page.html = self.answer._repr_mimebundle_()["text/html"]
+            self._answer = self.answer._repr_mimebundle_()["text/html"]
             self._say(f"Answered in {text.duration(time.monotonic() - began)}.")
         except StoppedError:
             self._say("Stopped before there was an answer.")
@@ -127,14 +121,18 @@ class Question(ipywidgets.VBox):  # type: ignore[misc]
             raise
         finally:
             self._looking = None
-            self._stop_button.disabled = True
             self.busy = False
-            self.disabled = False
             self._over.set()
 
+    def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        if content.get("op") == "ask" and not self.disabled:
+            self.look()
+        elif content.get("op") == "stop":
+            self.stop()
+
     def _tell(self, doing: str) -> None:
-        clock = '<small data-elapsed-s="0" data-running="1" aria-hidden="true"></small>'  # not read out every second
-        self._status.html = f'<p class="optkit-asked">{escape(doing)} … {clock}</p>'
+        clock = '<small data-elapsed-s="0" data-running="true" aria-hidden="true"></small>'  # not read out every second
+        self._status = f"<p>{escape(doing)} … {clock}</p>"
 
     def _say(self, said: str) -> None:
-        self._status.html = f'<p class="optkit-asked">{escape(said)}</p>'
+        self._status = f"<p>{escape(said)}</p>"

@@ -1,13 +1,11 @@
-"""Questions: what else is asked about a model than what is fastest, each in a tab of its own."""
+"""Questions: what else is asked about a model than what is fastest, each in a tab of the Explorer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import traitlets
 
-from optkit import diagnosis, profiling, replay, replay_items, startups
 from optkit.errors import UsageError
 from optkit.widgets.question import Question
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 BATCH_SIZES = "1, 4, 8, 16"
 
 
-class Questions(ipywidgets.Tab):  # type: ignore[misc]
+class Questions(traitlets.HasTraits):
     """Why is it not faster, what do changing shapes cost, how long does a fresh process take, where does the time go.
 
     Parameters
@@ -36,12 +34,13 @@ class Questions(ipywidgets.Tab):  # type: ignore[misc]
     Attributes
     ----------
     why, shapes, startup, operators
-        Each a `Question`.
-    busy
-        Whether one of them is being answered; a trait.
+        Each a `Question`; `all` has them by name.
+    busy, disabled
+        Whether one of them is being answered, and whether none can be asked now; traits.
     """
 
     busy = traitlets.Bool(default_value=False)
+    disabled = traitlets.Bool(default_value=False)
 
     def __init__(
         self,
@@ -49,58 +48,75 @@ class Questions(ipywidgets.Tab):  # type: ignore[misc]
         compiled: Callable[[], Variant],
         listed: Callable[[], Sequence[Variant]],
     ) -> None:
-        self.batch_sizes = ipywidgets.Text(
-            BATCH_SIZES, description="Sizes", layout={"width": "210px"}, style={"description_width": "initial"},
-            tooltip="Batch sizes, or shapes such as 8x3x224x224, in the order in which they come",
-        )  # fmt: skip
+        super().__init__()
+        self._compiled, self._listed = compiled, listed
         self.why = Question(
             "Why?",
             "Graph breaks and recompiles of torch.compile, each with the line of your code, its reason and a fix.",
             workload,
-            lambda looking: diagnosis.look(looking, compiled()),
+            self._diagnose,
         )
         self.shapes = Question(
-            "Replay", "Calls with other sizes one after the other: which of them compile, why, and what that costs.",
-            workload, self._replay, self.batch_sizes,
+            "Replay",
+            "Calls with other sizes one after the other: which of them compile, why, and what that costs.",
+            workload,
+            self._replay,
+            field=(
+                "Sizes", "Batch sizes, or shapes such as 8x3x224x224, in the order in which they come", BATCH_SIZES,
+            ),
         )  # fmt: skip
         self.startup = Question(
             "Start",
             "The listed variants in fresh processes, cold, with a cache, from a file: seconds to the first result.",
             workload,
-            lambda looking: startups.start_each_way(looking, ["eager", *listed()]),
+            self._start,
         )
         self.operators = Question(
             "Profile",
             "The operators that a call spends its time in, eager beside torch.compile.",
             workload,
-            lambda looking: profiling.watch(looking, compiled()),
+            self._profile,
         )
-        self._all = (self.why, self.shapes, self.startup, self.operators)
-        super().__init__(self._all, titles=("Why", "Shapes", "Start-up", "Operators"))
-        for question in self._all:
+        self.all = {
+            "why": self.why, "shapes": self.shapes, "startup": self.startup, "operators": self.operators,
+        }  # fmt: skip
+        for question in self.all.values():
             question.observe(self._on_busy, "busy")
-
-    @property
-    def disabled(self) -> bool:
-        """Whether nothing can be asked now."""
-        return all(question.disabled for question in self._all)
-
-    @disabled.setter
-    def disabled(self, value: bool) -> None:
-        for question in self._all:
-            question.disabled = value
 
     def clear(self) -> None:
         """Forget all answers: something else is looked at now."""
-        for question in self._all:
+        for question in self.all.values():
             question.clear()
+
+    @traitlets.observe("disabled")
+    def _on_disabled(self, change: dict[str, Any]) -> None:
+        for question in self.all.values():
+            question.disabled = change["new"]
 
     def _on_busy(self, change: dict[str, Any]) -> None:
         """One after the other: workers of two would disturb each other."""
         self.disabled = self.busy = change["new"]
 
-    def _replay(self, looking: Investigation) -> replay.Replay:
-        return replay.call_each(looking, replay_items.read(_sizes(self.batch_sizes.value)))
+    # What answers is imported when it is asked: nobody should wait for that before the Explorer is shown.
+    def _diagnose(self, looking: Investigation) -> Any:
+        from optkit import diagnosis
+
+        return diagnosis.look(looking, self._compiled())
+
+    def _replay(self, looking: Investigation) -> Any:
+        from optkit import replay, replay_items
+
+        return replay.call_each(looking, replay_items.read(_sizes(self.shapes.value)))
+
+    def _start(self, looking: Investigation) -> Any:
+        from optkit import startups
+
+        return startups.start_each_way(looking, ["eager", *self._listed()])
+
+    def _profile(self, looking: Investigation) -> Any:
+        from optkit import profiling
+
+        return profiling.watch(looking, self._compiled())
 
 
 def _sizes(said: str) -> list[Any]:

@@ -1,25 +1,32 @@
-"""A comparison as HTML: the answer, the progress, the table and the code. Pure functions, every text escaped."""
+"""What stands around the table of a comparison, as HTML: title, answer, progress, pages. Pure, every text escaped."""
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from optkit import answers, cells, svg, text
+from optkit import answers, bill, cells, charts, environment, svg, text
 from optkit.answers import ENDINGS
-from optkit.charts import CHARTS
-from optkit.marks import Marks
 from optkit.marks import svg as mark_svg
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from optkit.comparison import Comparison
     from optkit.events import PhaseBegan
+    from optkit.marks import Marks
     from optkit.measurement import Measurement
-
 
 FIRST_ROUNDS = 3
 """The rounds that every variant gets, even past the budget."""
+BUSY_CPUS = 0.25
+"""Others that use no more than this share of the CPUs leave the machine quiet."""
+WIDTH = 780
+"""Of charts, in pixels; they shrink where there is less room."""
+COMPARED, COSTS = ("speedup", "spread"), ("latency", "break_even", "startup", "compiling")
+"""Charts of the pages Compare and Cost."""
 
 
 def head(title: str, facts: list[str], comparison: Comparison) -> str:
@@ -28,11 +35,43 @@ def head(title: str, facts: list[str], comparison: Comparison) -> str:
     if comparison.noise is not None:
         said.append(f"machine noise {comparison.noise:.1%}")
     around = comparison.surroundings
-    if around.others_cpus is not None:
-        said.append(f"others use {around.others_cpus:.1f} of {around.visible_cpus} CPUs")
+    if around.others_cpus is not None and around.visible_cpus:
+        is_quiet = around.others_cpus <= BUSY_CPUS * around.visible_cpus
+        others = f"others use {around.others_cpus:.1f} of {around.visible_cpus} CPUs"
+        said.append("quiet" if is_quiet else f"busy: {others}")
     explained = escape(answers.machine(comparison), quote=True)
     pill = f'<span class="optkit-pill" title="{explained}">{" · ".join(said)}</span>' if said else ""
     return f'<div class="optkit-head"><b>{escape(title)}</b><span>{escape(" · ".join(facts))}</span>{pill}</div>'
+
+
+def facts(comparison: Comparison) -> list[str]:
+    """Return what is known of a study: its inputs, where it ran, torch's version, and whether it is kept."""
+    started, baseline = comparison.started, comparison.baseline
+    if started is None:
+        return []
+    device = str(started.workload.get("device") or "cpu")
+    place = device.upper() if device == "cpu" else device
+    threads = "" if baseline is None or baseline.threads is None else f", {baseline.threads} threads"
+    torch = started.environment.get("versions", {}).get("torch")
+    lost = "" if comparison.not_kept is None else f"not in the history: {comparison.not_kept}"
+    said = [comparison.surroundings.inputs, f"{place}{threads}", f"torch {torch}" if torch else "", lost]
+    return [one for one in said if one]
+
+
+def machine() -> list[str]:
+    """Return what is worth showing of this machine."""
+    here = environment.detect()
+    return [f"{here.usable_cpus:g} CPUs usable", f"torch {here.versions.get('torch', 'missing')}"]
+
+
+def files(kinds: Mapping[str, tuple[str, str]]) -> str:
+    """Return buttons that save each kind of file."""
+    buttons = "".join(
+        f'<button type="button" data-send="{escape(json.dumps({"op": "save", "name": kind}), quote=True)}" '
+        f'data-key="save {kind}" title="{escape(said, quote=True)}">{escape(name)}</button>'
+        for kind, (name, said) in kinds.items()
+    )
+    return f'<div class="optkit-files"><span>Take away</span>{buttons}</div>'
 
 
 def answer(sentence: str, tone: str = "", *, code: str = "") -> str:
@@ -46,71 +85,69 @@ def answer(sentence: str, tone: str = "", *, code: str = "") -> str:
     return f'<div class="optkit-answer {tone}"><span>{escape(sentence)}</span>{button}</div>'
 
 
-def progress(comparison: Comparison, *, phase_s: float, elapsed_s: float, budget_s: float, running: bool) -> str:
-    """Return the line that says what is going on, with clocks that run on by themselves."""
-    ticking, now = ("true" if running else "false"), comparison.now
-    said = "Starting …" if running else "Ready."
+def progress(
+    comparison: Comparison, *, phase_s: float, elapsed_s: float, left_s: float | None, running: bool, ready: str = ""
+) -> str:
+    """Return the line that says what is going on, with clocks that run on by themselves.
+
+    Parameters
+    ----------
+    comparison
+        What is known so far.
+    phase_s, elapsed_s
+        Seconds since the phase, and since the study began.
+    left_s
+        About how many seconds it will still take; None where its last steps have begun, or time is used up.
+    running, ready
+        Whether it runs, and what is said where it does not yet.
+    """
+    ticking = "true" if running else "false"
+    said = _doing(comparison, phase_s, ticking) if running else escape(ready) or "Ready."
     if comparison.ended_because is not None:
         said = f"Ended: {ENDINGS[comparison.ended_because]}."
-    elif running and comparison.waits_for is not None:
-        said = f"Waiting until the study of {escape(comparison.waits_for)} is over"
-    elif now is not None and running:
-        said = f"{_begin(PHASE_WORDS[now.phase])} · <code>{escape(now.variant)}</code>"
-        if now.phase == "rounds" and (now.round_number or 0) <= (now.round_limit or 0):
-            said = f"Round {now.round_number} of at most {now.round_limit} · {said}"
-        elif now.phase not in TIMED_PHASES:
-            said += _compiling(comparison)
-            said += f' · <span data-elapsed-s="{phase_s:.1f}" data-running="{ticking}"></span>'
-    bar = ""
-    if running and elapsed_s > budget_s:
-        bar = f"<small>over the budget: {_what_is_left(now)}</small>"
-    elif comparison.ended_because is None:
-        share = elapsed_s / budget_s
-        bar = f'<progress aria-label="Share of the time budget used" value="{share:.3f}" max="1"></progress>'
+    bar = more = ""
+    if running:
+        if left_s is None:
+            more = f", {_last_steps(comparison.now)}" if comparison.now else ""
+        else:
+            more = f'<span data-left-s="{left_s:.0f}"></span>'
+            share = elapsed_s / max(elapsed_s + left_s, 1e-9)
+            bar = f'<progress aria-label="Share of the study that is done" value="{share:.3f}" max="1"></progress>'
     clock = f'<span data-elapsed-s="{elapsed_s:.1f}" data-running="{ticking}"></span>'
-    return (
-        f'<div class="optkit-progress"><span>{said}</span>{bar}<small>{clock} of {text.clock(budget_s)}</small></div>'
-    )
+    clock = f"<small>{clock}{more}</small>" if running or comparison.started else ""
+    held = _memory(comparison) if running else ""
+    return f'<div class="optkit-progress"><span>{said}</span>{bar}{clock}{held}</div>'
 
 
-def table(comparison: Comparison, marks: Marks | None = None) -> str:
-    """Return the table: rows keep their place while the study runs, and are ranked when it is over.
-
-    What is to be doubted in a row, and why one has no numbers, stands below the variant's name, so that it is never
-    out of sight.
-    """
-    over = comparison.ended_because is not None
-    rows = comparison.ranked() if over else list(comparison.measurements.values())
-    best = comparison.best() if over and rows else None
-    best = None if best is comparison.baseline else best
-    series = (marks or Marks()).assign("study", comparison.measurements, _baseline(comparison))
-    drawn = {one.name: mark_svg(one) for one in series}
-    numbers = [
-        ("speed-up", "95 %"), ("median", ""), ("first call", ""), ("start-up", "cold"), ("pays off after", ""),
-        ("memory", "peak"), ("outputs", "max. error"), ("rounds", ""),
-    ]  # fmt: skip
-    measured = any(row.check is not None and "metric" in row.check.details for row in rows)
-    if measured:
-        numbers.append(("evaluate", ""))
-    header = "".join(f'<th class="n" scope="col">{name} <small>{more}</small></th>' for name, more in numbers)
-    body = "".join(
-        _row(place, row, drawn[row.variant], best=row is best, over=over, measured=measured)
-        for place, row in enumerate(rows, start=1)
-    )
-    return (
-        f'<div class="optkit-scroll"><table><thead><tr><th scope="col">{"#" if over else ""}</th>'
-        f'<th scope="col">variant</th><th scope="col">verdict</th>{header}'
-        f"</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def _doing(comparison: Comparison, phase_s: float, ticking: str) -> str:
+    now = comparison.now
+    if comparison.waits_for is not None:
+        return f"Waiting until the study of {escape(comparison.waits_for)} is over"
+    if now is None:
+        return "Starting …"
+    said = f"{_begin(PHASE_WORDS[now.phase])} · <code>{escape(now.variant)}</code>"
+    if now.phase == "rounds" and (now.round_number or 0) <= (now.round_limit or 0):
+        return f"Round {now.round_number} of at most {now.round_limit} · {said}"
+    if now.phase in TIMED_PHASES:
+        return said
+    return f'{said}{_compiling(comparison)} · <span data-elapsed-s="{phase_s:.1f}" data-running="{ticking}"></span>'
 
 
-def _what_is_left(now: PhaseBegan | None) -> str:
-    """Say why a study goes on after its budget."""
-    if now is not None and now.phase in ("checks", "confirm"):
-        return PHASE_WORDS[now.phase]
-    if now is not None and now.phase == "rounds" and (now.round_number or 0) > FIRST_ROUNDS:
-        return "finishing this round"
-    return "finishing the first three rounds"
+def _memory(comparison: Comparison) -> str:
+    """Say what the workers hold, as of the latest look at the machine."""
+    last = comparison.readings[-1] if comparison.readings else None
+    if last is None or last.workers_bytes is None:
+        return ""
+    free = last.memory_available_bytes
+    left = "" if free is None else f", {text.size(free)} free"
+    return f"<small>workers hold {text.size(last.workers_bytes)}{left}</small>"
+
+
+def _last_steps(now: PhaseBegan | None) -> str:
+    """Say why a study still goes on where nobody can tell for how long."""
+    if now is not None and now.phase == "rounds":
+        return "finishing this round" if (now.round_number or 0) > FIRST_ROUNDS else "finishing the first three rounds"
+    return "the last steps"
 
 
 def _compiling(comparison: Comparison) -> str:
@@ -125,73 +162,123 @@ def _compiling(comparison: Comparison) -> str:
     return ""
 
 
-def placeholder() -> str:
-    """Return what stands where the table will be."""
-    return '<p class="optkit-placeholder">The table of results appears here.</p>'
+def compare_page(comparison: Comparison, marks: Marks) -> str:
+    """Return how variants compare: speed-ups, how calls spread, whether outputs agree, and what is left to win."""
+    if not comparison.has_answer:
+        return _nothing("Speed-ups, the spread of calls and whether outputs agree appear here.")
+    return "".join((_drawn(comparison, COMPARED, marks), _outputs(comparison, marks), _least(comparison, marks)))
 
 
-def _row(place: int, m: Measurement, mark: str, *, best: bool, over: bool, measured: bool) -> str:
-    rank = str(place) if over and m.median_s is not None else ""
-    doubts = _doubts(m)
-    below = f'<div class="why">{doubts}</div>' if doubts else ""
-    evaluated = f"<td class='n'>{'–' if m.metric is None else f'{m.metric:.4g}'}</td>" if measured else ""
+def cost_page(comparison: Comparison, marks: Marks) -> str:
+    """Return what variants cost besides their calls."""
+    if not comparison.has_answer:
+        return _nothing("First calls, start-up and after how many calls it pays off appear here.")
+    names = [name for name in COSTS if name != "break_even" or len(comparison.measurements) > 1]
+    return _drawn(comparison, tuple(names), marks)
+
+
+def timeline(comparison: Comparison, marks: Marks) -> str:
+    """Return what first calls spent their time on, to stand below the live plot; nothing while there is nothing."""
+    if not charts.read(comparison, "compiling", marks=marks).rows:
+        return ""
+    return _drawn(comparison, ("compiling",), marks)
+
+
+def code_page(comparison: Comparison, chosen: tuple[str, str] | None, calls: float | None) -> str:
+    """Return the code of the best variant, and of each other that ran; before a study, name and code of `chosen`."""
+    if not comparison.has_answer:
+        return _code(*chosen, 0) if chosen else _nothing("The code of each variant appears here.")
+    best = comparison.best(calls=calls)
+    others = [m for m in comparison.ranked(calls=calls) if m is not best and m.status not in ("failed", "skipped")]
+    shown = [_code(str(m), comparison.code(str(m)), place) for place, m in enumerate([best, *others])]
+    more = (
+        '<p class="optkit-placeholder">In Python: <code>comparison.apply(model)</code> is the fast callable, and '
+        "<code>comparison.save_recipe(&quot;deploy&quot;)</code> writes all that running it elsewhere needs.</p>"
+    )
+    return "".join(shown) + more
+
+
+def _code(title: str, source: str, place: int) -> str:
+    """Return code behind a fold, the first of which is open."""
+    name = f"optkit-code-{place}"
     return (
-        f'<tr class="{"best" if best else ""}"><td>{rank}</td>'
-        f'<td class="who">{mark} <code>{escape(m.variant)}</code>{below}</td>'
-        f"<td class='verdict'>{escape(cells.verdict(m))}</td>"
-        f"<td class='n'>{_small(cells.speedup(m), cells.interval(m))}</td>"
-        f"<td class='n'>{text.duration(m.median_s)}</td><td class='n'>{text.duration(m.first_call_s)}</td>"
-        f"<td class='n'>{cells.startup(m)}</td><td class='n'>{escape(cells.break_even(m))}</td>"
-        f"<td class='n'>{cells.memory(m)}</td><td class='n'>{_small(*cells.outputs(m))}</td>"
-        f"<td class='n'>{m.rounds or '–'}</td>"
-        f"{evaluated}</tr>"
+        f'<details class="optkit-code" data-key="code {escape(title, quote=True)}"{"" if place else " open"}>'
+        f"<summary><code>{escape(title)}</code></summary>"
+        f'<pre tabindex="0" aria-label="Python of {escape(title, quote=True)}"><code id="{name}">{escape(source)}'
+        f'</code></pre><button type="button" data-copy="#{name}" data-key="copy {name}" data-label="Copy">Copy</button>'
+        "</details>"
     )
 
 
-def _small(said: str, more: str) -> str:
-    return f"{escape(said)} <small>{escape(more)}</small>" if more else escape(said)
-
-
-def _doubts(m: Measurement) -> str:
-    chips = "".join(
-        f'<details class="optkit-chip" data-key="{escape(m.variant, quote=True)} {doubt.name}">'
-        f"<summary>{doubt.name}</summary><p>{escape(remedy)}</p></details>"
-        for doubt, remedy in m.remedies.items()
-    )
-    if not m.reason:
-        return chips
-    reason = escape(m.reason)
-    if m.failed_phase:
-        reason = f"{escape(_begin(PHASE_WORDS[m.failed_phase]))}: {reason}"
-    if not m.details:
-        return f"{chips}{reason}"
-    return (
-        f'{chips}{reason}<details class="optkit-details" data-key="{escape(m.variant, quote=True)} details">'
-        f"<summary>Details</summary><pre>{escape(m.details)}</pre></details>"
-    )
-
-
-def charts(comparison: Comparison, marks: Marks) -> str:
-    """Return the charts, each behind a fold; the speed-ups are open."""
-    names = [name for name in CHARTS if name != "break_even" or len(comparison.measurements) > 1]
+def _drawn(comparison: Comparison, names: tuple[str, ...], marks: Marks) -> str:
     return "".join(
-        f'<details class="optkit-chart" data-key="chart {name}"{" open" if name == "speedup" else ""}>'
-        f"<summary>{escape(CHARTS[name])}</summary>{svg.render(comparison, name, marks=marks)}</details>"
+        f'<figure class="optkit-figure"><h4>{escape(charts.CHARTS[name])}</h4>'
+        f"{svg.render(comparison, name, marks=marks, width=WIDTH)}</figure>"
         for name in names
     )
 
 
-def code(title: str, source: str) -> str:
-    """Return code behind a fold."""
+def _outputs(comparison: Comparison, marks: Marks) -> str:
+    """Return how outputs agree with eager's, where that was looked at."""
+    rows = [_agreement(m) for m in comparison.measurements.values() if m.check is not None]
+    heads = ("outputs", "n largest error", "n cosine", "n same top class", "worst at, and why")
+    return _table("Do outputs agree with eager?", heads, rows, comparison, marks)
+
+
+def _agreement(m: Measurement) -> tuple[str, ...]:
+    assert m.check is not None
+    told, error = m.check.details, m.check.max_abs_error
+    cosine, top1 = told.get("cosine"), told.get("top1")
     return (
-        f'<details class="optkit-code" data-key="code"><summary>{escape(title)}</summary>'
-        f"<pre><code>{escape(source)}</code></pre></details>"
+        m.variant,
+        answers.agreement(m) or "–",
+        "–" if error is None else f"{error:.2g}",
+        f"{cosine:.6f}" if isinstance(cosine, int | float) else "–",
+        f"{top1:.1%}" if isinstance(top1, int | float) else "–",
+        ". ".join(str(told[name]) for name in ("where", "why") if told.get(name)),
     )
+
+
+def _least(comparison: Comparison, marks: Marks) -> str:
+    """Return how far each variant is from the least time in which this machine could do a call."""
+    rows = []
+    for m in comparison.measurements.values():
+        found = bill.floor_s(m)
+        if found is not None and m.headroom is not None:
+            rows.append((m.variant, text.duration(m.median_s), text.duration(found[0]), found[1], cells.headroom(m)))
+    heads = ("n median", "n least time here", "limited by", "n median over least")
+    return _table("What is left to win", heads, rows, comparison, marks)
+
+
+def _table(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], comparison: Comparison, marks: Marks
+) -> str:
+    """Return a table with a row a variant; nothing without rows. A head that begins with "n " is one of numbers."""
+    if not rows:
+        return ""
+    baseline = str(comparison.baseline) if comparison.baseline else ""
+    drawn = {one.name: mark_svg(one) for one in marks.assign("study", comparison.measurements, baseline)}
+    kinds = ["n" if head.startswith("n ") else "wrap" for head in heads]
+    top = "".join(
+        f'<th scope="col" class="{kind}">{escape(head.removeprefix("n "))}</th>'
+        for kind, head in zip(kinds, heads, strict=True)
+    )
+    body = "".join(
+        f'<tr><td class="who">{drawn[name]} <code>{escape(name)}</code></td>'
+        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))
+        + "</tr>"
+        for name, *row in rows
+    )
+    return (
+        f'<figure class="optkit-figure"><h4>{escape(title)}</h4><div class="optkit-scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(title, quote=True)}"><table><thead><tr><th scope="col">variant</th>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></figure>"
+    )
+
+
+def _nothing(said: str) -> str:
+    return f'<p class="optkit-placeholder">{escape(said)}</p>'
 
 
 def _begin(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def _baseline(comparison: Comparison) -> str:
-    return str(comparison.baseline) if comparison.baseline else ""

@@ -1,6 +1,6 @@
 // What the widgets' own scripts share. It stands before them in one module; see static_files.py.
 
-const KEYBOARD = "select, input, button, summary";
+const KEYBOARD = "select, input, button, summary, [tabindex]";
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -14,5 +14,37 @@ function make(tag, properties = {}, ...children) {
 function ownKeys(root) {
   for (const element of [root, ...root.querySelectorAll(KEYBOARD)]) {
     if (element.matches(KEYBOARD)) element.dataset.lmSuppressShortcuts = "true";
+  }
+}
+
+const newId = () => `optkit-${Math.random().toString(36).slice(2)}`;
+
+// A row of buttons; each is {name, label, title, disabled, primary}. One that has the focus and is greyed out gives the
+// focus to the next that is not, so that nobody who uses the keyboard is thrown out of the row.
+class Buttons {
+  constructor(root, press) {
+    this.root = root;
+    this.press = press;
+    this.made = new Map();
+  }
+  draw(wanted) {
+    const focused = this.root.contains(document.activeElement) || this.pressed === document.activeElement;
+    for (const one of wanted) {
+      if (!this.made.has(one.name)) {
+        const element = make("button", { type: "button" });
+        element.dataset.name = one.name;
+        element.addEventListener("click", () => this.press(one.name));
+        this.made.set(one.name, element);
+        this.root.append(element);
+      }
+      const element = this.made.get(one.name);
+      element.textContent = one.label;
+      element.title = one.title ?? "";
+      element.classList.toggle("optkit-primary", Boolean(one.primary));
+      if (element.disabled !== Boolean(one.disabled)) element.disabled = Boolean(one.disabled);
+    }
+    if (focused && (document.activeElement === document.body || document.activeElement?.disabled)) {
+      [...this.made.values()].findLast((element) => !element.disabled)?.focus({ preventScroll: true });
+    }
   }
 }

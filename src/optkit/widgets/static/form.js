@@ -3,10 +3,15 @@
 // A field's `group` is the legend it stands under; `rare` ones stand under "More", which opens when one of them is set.
 
 function control(field, send) {
-  const id = `optkit-${Math.random().toString(36).slice(2)}`;
+  const id = newId();
   if (field.kind === "number") {
     const input = make("input", { type: "number", id, min: field.min, max: field.max, step: field.step });
-    input.addEventListener("change", () => send(field.name, input.valueAsNumber));
+    input.addEventListener("change", () => send(field.name, input.valueAsNumber)); // NaN, of an empty one, is null
+    return input;
+  }
+  if (field.kind === "text") {
+    const input = make("input", { type: "text", id, spellcheck: false });
+    input.addEventListener("change", () => send(field.name, input.value));
     return input;
   }
   const select = make("select", { id });

@@ -38,7 +38,7 @@ function render({ model, el }) {
     const { element, name, reason } = line(one);
     if (one.removable) {
       const remove = button("×", `Remove ${one.text}`, () => model.send({ op: "remove", name: one.text }));
-      name.id = `optkit-${Math.random().toString(36).slice(2)}`;
+      name.id = newId();
       remove.setAttribute("aria-label", "Remove");
       remove.setAttribute("aria-describedby", name.id);
       remove.disabled = model.get("disabled");

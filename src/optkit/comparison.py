@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import answers, bill, downloads, figures, page, report, script, stats, svg, takeaway, text
+from optkit import answers, bill, downloads, page, script, stats, svg, takeaway, text
 from optkit.doubts import Surroundings
 from optkit.events import (
     Event,
@@ -374,6 +374,8 @@ class Comparison:
 
         It opens offline, in light and dark, and carries charts, code and, as far as they fit, all raw samples.
         """
+        from optkit import report  # a tenth of a second that nobody should wait for who only measures
+
         content = report.render(self)
         if path is not None:
             report.write(content, Path(path))
@@ -400,6 +402,8 @@ class Comparison:
         UsageError
             If there is no such chart.
         """
+        from optkit import figures
+
         return figures.figure(self, name, warm=warm, dark=dark)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

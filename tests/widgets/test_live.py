@@ -1,13 +1,16 @@
-"""The Python side of the live plot: what it keeps, what it sends, and that no point is lost or sent twice."""
+"""The live plot: what it keeps, what it sends, that no point is lost or sent twice, and how a browser draws them."""
 
 from __future__ import annotations
 
+import base64
 import threading
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
+from browser.jupyter import CHROMIUM_ARGUMENTS
 from optkit.events import Samples
 from optkit.marks import Series
 from optkit.widgets import live
@@ -198,7 +201,7 @@ def test_above_the_limit_a_view_gets_fewer_points_with_the_extremes_and_all_firs
     assert {(404, 0.5), (704, 0.01)} <= set(steady)
     assert [call for call, _ in steady] == sorted({call for call, _ in steady})
     assert len(browser.points["eager", "first", 1]) == 3
-    assert any(message.get("thinned") for message in browser.messages)
+    assert {message["thinned"] for message in browser.messages if message["op"] == "snapshot"} == {0, 100}
 
 
 def test_the_kernel_keeps_every_point_when_views_are_thinned(plot, browser, monkeypatch):
@@ -208,3 +211,119 @@ def test_the_kernel_keeps_every_point_when_views_are_thinned(plot, browser, monk
     monkeypatch.setattr(live, "MAX_POINTS", 10_000)
     say_ready(plot)
     assert len(browser.points["eager", "steady", 1]) == 1000
+
+
+class Drawn:
+    """The plot in a real browser, on a page with nothing else; it counts how often a canvas is cleared."""
+
+    START = """async (source) => {
+        window.cleared = 0;
+        const { clearRect } = CanvasRenderingContext2D.prototype;
+        CanvasRenderingContext2D.prototype.clearRect = function (...a) { cleared += 1; clearRect.apply(this, a); };
+        const { default: widget } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+        const on = (name, handler) => { if (name === "msg:custom") window.handle = handler; };
+        widget.render({ model: { get: () => "", on, off() {}, send() {} }, el: document.body });
+    }"""
+    GIVE = """([message, buffers]) => handle(message, buffers.map((text) =>
+        new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)))"""
+    UP_TO_DATE = """n => { const { points, drawn } = document.querySelector(".optkit-latency-plot").dataset;
+        return points === String(n) && drawn === points; }"""
+    CHANGED = """() => {
+        const canvas = document.querySelectorAll("canvas")[1];
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const most = data.reduce((most, v, i) => Math.max(most, Math.abs(v - (window.before?.[i] ?? 0))), 0);
+        window.before = data;
+        return most;
+    }"""
+
+    def __init__(self, page, plot: LatencyPlot, monkeypatch: pytest.MonkeyPatch):
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.set_content(f"<style>{LatencyPlot._css}</style><body>")
+        page.evaluate(self.START, LatencyPlot._esm)
+        monkeypatch.setattr(plot, "send", self.send)
+
+    def send(self, message, buffers):
+        self.page.evaluate(self.GIVE, [message, [base64.b64encode(one).decode() for one in buffers]])
+
+    def wait_for(self, points: int) -> None:
+        self.page.wait_for_function(self.UP_TO_DATE, arg=points)
+
+    def draw_anew(self) -> None:
+        before = self.cleared
+        self.page.evaluate("() => document.body.classList.toggle('another-theme')")
+        self.page.wait_for_function("n => cleared > n", arg=before)
+
+    def changed(self) -> int:
+        """Return by how much, of 255, any pixel of the steady calls differs from when this was last asked."""
+        return self.page.evaluate(self.CHANGED)
+
+    @property
+    def cleared(self) -> int:
+        return self.page.evaluate("() => cleared")
+
+
+@pytest.fixture
+def drawn(chromium, plot, monkeypatch):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        drawn = Drawn(browser.new_page(), plot, monkeypatch)
+        plot.reset([EAGER, COMPILE])
+        yield drawn
+        browser.close()
+    assert drawn.errors == []
+
+
+def fill(plot: LatencyPlot) -> None:
+    """Add 200 calls of two series; more up to call 250 change no axis."""
+    for name, seconds in (("eager", 0.08), ("compile", 0.06)):
+        plot.append(name, "first", 1, [1.0, seconds, seconds])
+        plot.append(name, "steady", 4, seconds * np.linspace(0.97, 1.03, 250)[np.arange(200) * 7 % 250])
+    plot.flush()
+
+
+@pytest.mark.browser
+def test_what_is_appended_is_drawn_onto_what_is_there_and_looks_as_if_all_were_drawn_anew(plot, drawn):
+    fill(plot)
+    drawn.wait_for(406)
+    drawn.page.wait_for_timeout(1100)  # what is told once a second is told
+    assert drawn.changed() == 255
+    before = drawn.cleared
+    for call, seconds in ((212, 0.0801), (222, 0.0805), (232, 0.0795), (242, 0.9)):  # side by side
+        plot.append("eager", "steady", call, [seconds])
+    plot.flush()
+    drawn.wait_for(410)
+    drawn.page.wait_for_timeout(1100)
+    assert drawn.cleared == before
+    assert "1 call off scale, slowest 900 ms" in drawn.page.locator(".optkit-note").inner_text()
+    drawn.changed()
+    drawn.draw_anew()
+    assert drawn.changed() < 32  # a browser smooths a long path a little differently
+
+
+@pytest.mark.browser
+def test_a_further_axis_a_hidden_series_and_a_snapshot_are_drawn_at_once_and_wholly(plot, drawn):
+    fill(plot)
+    drawn.wait_for(406)
+    before = drawn.cleared
+    plot.append("eager", "steady", 204, np.full(200, 0.08))
+    plot.flush()
+    drawn.wait_for(606)
+    assert drawn.cleared > before
+    before = drawn.cleared
+    drawn.page.get_by_role("button", name="compile").click()
+    assert drawn.cleared > before
+    expect(drawn.page.get_by_role("img", name="Steady calls: eager median 80 ms", exact=True)).to_be_visible()
+    plot.reset([COMPILE])
+    drawn.wait_for(0)
+    expect(drawn.page.get_by_text("Waiting for the first call.")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_when_points_are_left_out_the_plot_says_from_how_many_on(plot, drawn, monkeypatch):
+    monkeypatch.setattr(live, "MAX_POINTS", 12_000)
+    plot.append("eager", "steady", 4, np.full(12_001, 0.08))
+    plot.flush()
+    said = "more than 12\N{NARROW NO-BREAK SPACE}000 calls: of neighbouring ones the fastest and the slowest"
+    expect(drawn.page.get_by_text(said)).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optkit import cells, text
+from optkit.cells import TERMS
 from optkit.report.parts import code, plain, within
 from optkit.svg_parts import clean
 from optkit.verdicts import Verdict
@@ -16,18 +17,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 150_000
 LONGEST_CELL = 60
 """Characters of what stands in a cell: "500 calls at the earliest, perhaps never"."""
-TERMS = {
-    "verdict": "Against the baseline, by the 99 % interval of the speed-up and the noise of this machine.",
-    "speed-up": "The baseline's time over the variant's, paired round by round; below it the 95 % interval.",
-    "median": "Of a steady call: the median over rounds of the medians within them. Below it how many rounds.",
-    "p90": "A tenth of the calls take longer. Missing where there were too few, or calls were timed in blocks.",
-    "first call": "The first call of a process, in which a compiler compiles.",
-    "start-up": "From the start of a process to its first result, with empty caches; warm is with filled ones.",
-    "pays off after": "Calls after which a process that starts cold is ahead of the baseline, with the interval.",
-    "throughput": "Inputs in a second, with calls that do not wait for each other.",
-    "memory": "The most that calls take, beyond what an idle worker holds.",
-    "outputs": "How they agree with eager's; below it the largest absolute difference.",
-}
 SIGNS = {Verdict.FASTER: "▲", Verdict.SLOWER: "▼", Verdict.SAME: "=", Verdict.INCONCLUSIVE: "?", None: ""}
 """Beside the word, so that nothing is told by colour alone."""
 _KINDS = {"pays off after": "words", "outputs": "words"}

@@ -2,10 +2,13 @@
 
 The kernel keeps all points; a browser view draws what it is sent. There are two messages to a view, both with the
 shape ``{"op", "chunks": [{"series", "kind", "stride"}, ...]}`` and one binary buffer for each chunk: the call numbers,
-then as many seconds, all float64. ``snapshot`` (which also carries ``series`` and ``thinned``) replaces everything a
-view holds; ``append`` adds to it. A view says ``{"op": "ready"}`` when it starts and is answered with a snapshot, so a
-reloaded page or a second view shows everything. Messages reach every view of the widget; a snapshot therefore
-includes what waits for the next flush, and nothing is lost or shown twice.
+then as many seconds, all float64. ``snapshot`` replaces everything a view holds; it also carries ``series``, and in
+``thinned`` the limit beyond which only some points are sent, or 0 if these are all. ``append`` adds to what a view
+holds. A view says ``{"op": "ready"}`` when it starts and is answered with a snapshot, so a reloaded page or a second
+view shows everything. Messages reach every view of the widget; a snapshot therefore includes what waits for the next
+flush, and nothing is lost or shown twice.
+
+A view tells in ``data-points`` how many points it was sent, and in ``data-drawn`` how many of these its picture is of.
 """
 
 from __future__ import annotations
@@ -95,7 +98,9 @@ class LatencyPlot(anywidget.AnyWidget):
     >>> plot.flush()
     """
 
-    _esm = module("uPlot.iife.min.js", "latency_plot.js")
+    _esm = module(
+        "uPlot.iife.min.js", "plot_points.js", "plot_axes.js", "plot_marks.js", "plot_panel.js", "latency_plot.js"
+    )
     _css = stylesheet("uPlot.min.css", "latency_plot.css")
 
     caption = traitlets.Unicode("").tag(sync=True)
@@ -202,7 +207,7 @@ class LatencyPlot(anywidget.AnyWidget):
         shown = every if _count(every) <= MAX_POINTS else _thinned(every, MAX_POINTS // 2)
         self._in_view = _count(shown)
         series = [asdict(one) for one in self._series.values()]
-        self._post("snapshot", shown, series=series, thinned=shown is not every)
+        self._post("snapshot", shown, series=series, thinned=0 if shown is every else MAX_POINTS)
 
     def _post(self, op: str, groups: Mapping[_Group, Points], **more: object) -> None:
         index = {name: i for i, name in enumerate(self._series)}

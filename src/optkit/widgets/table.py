@@ -12,10 +12,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from optkit import cells, text
+from optkit.cells import TERMS
 from optkit.marks import Marks
 from optkit.marks import svg as mark_svg
 from optkit.phases import PHASE_WORDS
-from optkit.report.results import TERMS
 from optkit.widgets.forest import Forest
 
 if TYPE_CHECKING:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
     from optkit.verification import Verification, verify
-    from optkit.widgets import Explorer, LatencyPlot, VariantPicker, explore
+    from optkit.widgets import ComparisonView, Explorer, LatencyPlot, VariantPicker, explore
     from optkit.workload import Workload
 
 _HOMES = {
     "Comparison": "comparison",
+    "ComparisonView": "widgets",
     "Diagnosis": "diagnosis",
     "Doubt": "verdicts",
     "Explorer": "widgets",
@@ -74,6 +75,7 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "Comparison",
+    "ComparisonView",
     "Diagnosis",
     "Doubt",
     "Explorer",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+_ASIDE = re.compile(r"^(?:[ \t]*//[^\n]*\n|[ \t]+|\n)", re.MULTILINE)
+"""Lines that are comments, indentation, empty lines. No file has a text of several lines, in which they would count."""
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -19,10 +22,11 @@ def module(*names: str) -> str:
     Returns
     -------
     str
-        The text for ``_esm``: no address to load from, so it works offline and behind a proxy.
+        The text for ``_esm``: no address to load from, so it works offline and behind a proxy. Comments and indentation
+        stay at home, because every widget sends its own copy.
     """
     # A lone ";" ends a file that was minified without one.
-    return "\n;\n".join(_read(name) for name in names)
+    return "\n;\n".join(_ASIDE.sub("", _read(name)) for name in names)
 
 
 def stylesheet(*names: str) -> str:

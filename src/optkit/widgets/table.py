@@ -7,6 +7,7 @@ runs, and outlives every redraw.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,15 @@ def _value(value: float | str | None) -> str:
 def _who(m: Measurement, series: Series, common: Mapping[Doubt, str]) -> str:
     said = doubts(m, common)
     below = f'<div class="why">{said}</div>' if said else ""
-    name = escape(m.variant, quote=True)
-    return f'<td class="who" data-value="{name}">{mark_svg(series)} <code>{name}</code>{below}</td>'
+    return f'<td class="who" data-value="{escape(m.variant, quote=True)}">{named(series)}{below}</td>'
+
+
+def named(series: Series) -> str:
+    """Return mark and name of a variant; a long name is broken where a setting or a modifier begins, or cut."""
+    shown = text.plain(series.name, limit=text.LONGEST_NAME)
+    parts = [escape(part) for part in re.split(r"(?<=[:,])|(?=[+=])", shown)]
+    whole = f' title="{escape(series.name, quote=True)}"' if shown != series.name else ""
+    return f"{mark_svg(series)} <code{whole}>{'<wbr>'.join(parts)}</code>"
 
 
 def _common(comparison: Comparison) -> dict[Doubt, str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from optkit import answers, bill, cells, charts, environment, svg, text
 from optkit.answers import ENDINGS
-from optkit.marks import svg as mark_svg
 from optkit.phases import PHASE_WORDS, TIMED_PHASES
+from optkit.widgets.table import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -257,14 +257,14 @@ def _table(
     if not rows:
         return ""
     baseline = str(comparison.baseline) if comparison.baseline else ""
-    drawn = {one.name: mark_svg(one) for one in marks.assign("study", comparison.measurements, baseline)}
+    drawn = {one.name: named(one) for one in marks.assign("study", comparison.measurements, baseline)}
     kinds = ["n" if head.startswith("n ") else "wrap" for head in heads]
     top = "".join(
         f'<th scope="col" class="{kind}">{escape(head.removeprefix("n "))}</th>'
         for kind, head in zip(kinds, heads, strict=True)
     )
     body = "".join(
-        f'<tr><td class="who">{drawn[name]} <code>{escape(name)}</code></td>'
+        f'<tr><td class="who">{drawn[name]}</td>'
         + "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))
         + "</tr>"
         for name, *row in rows

@@ -12,7 +12,7 @@ from ipywidgets import Widget, widget_serialization
 
 from optkit import text
 from optkit.comparison import Comparison
-from optkit.errors import OptkitError
+from optkit.errors import OptkitError, UsageError
 from optkit.events import Samples, StudyEnded
 from optkit.marks import Marks
 from optkit.widgets import files, table, view
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from optkit.events import Event
 
+MOST_CALLS = 10**12
 REDRAW_S = 1.0
 """Seconds between two redraws of text, table and charts while a study runs; points of a live plot come more often."""
 
@@ -84,7 +85,7 @@ class ComparisonView(anywidget.AnyWidget):
         parts: dict[str, Widget] | None = None,
     ) -> None:
         self._marks = marks or Marks()
-        self._calls = calls
+        self._calls = checked_calls(calls)
         self._comparison = Comparison() if comparison is None else comparison
         self._drawn = 0.0
         self._lock = threading.RLock()  # a study's thread and clicks draw alike
@@ -101,7 +102,10 @@ class ComparisonView(anywidget.AnyWidget):
 
     @comparison.setter
     def comparison(self, value: Comparison) -> None:
-        self._comparison = value
+        self._replace(value)
+
+    def _replace(self, comparison: Comparison) -> None:
+        self._comparison = comparison
         self._draw()
 
     @property
@@ -111,7 +115,7 @@ class ComparisonView(anywidget.AnyWidget):
 
     @calls.setter
     def calls(self, value: float | None) -> None:
-        self._calls = value
+        self._calls = checked_calls(value)
         self._draw()
 
     def apply(self, event: Event) -> None:
@@ -187,3 +191,11 @@ class ComparisonView(anywidget.AnyWidget):
 
     def _file(self, kind: str) -> files.File:
         return files.make(kind, self._comparison, {}, None)
+
+
+def checked_calls(calls: float | None) -> float | None:
+    """Return how many calls a process makes, or None for no number; a UsageError for anything else."""
+    is_number = isinstance(calls, int | float) and not isinstance(calls, bool)
+    if calls is None or (is_number and 1 <= calls <= MOST_CALLS):
+        return calls
+    raise UsageError(f"calls must be a number of calls from 1 on, or None, not {calls!r}.")

@@ -93,8 +93,8 @@ class Explorer(ComparisonView):
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self._runner: Runner | None = None
         self._error: BaseException | None = None
-        self._notice = self._skipped = ""
-        self._began = self._phase_began = self._flushed = 0.0
+        self._skipped = ""
+        self._heard = self._phase_began = self._flushed = 0.0
         marks = Marks()
         self.variants = VariantList(variants, marks=marks)
         self.picker = VariantPicker()
@@ -127,8 +127,7 @@ class Explorer(ComparisonView):
 
     @settings.setter
     def settings(self, value: Mapping[str, Any]) -> None:
-        if self.running:
-            raise UsageError("A study is running; press Stop, or wait for its end, before you choose something else.")
+        self._check_idle()
         chosen = choice.read(value, own=self._own)
         self.plan = chosen.plan
         self._given = chosen.given | {name: one for name, one in self._given.items() if name == "evaluate"}
@@ -148,18 +147,18 @@ class Explorer(ComparisonView):
         UsageError
             If a study is running already, or what is chosen makes no sense.
         """
-        if self.running:
-            raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
+        self._check_idle()
         if self._runner is not None:
             self._runner.wait()  # the last one may still be drawing its end
         study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
-        self._error, self._notice, self._skipped = None, "", ""
+        self._error, self._skipped = None, ""
         self._comparison = Comparison(workload=study.workload, variants=study.variants)
-        self._began = self._phase_began = time.monotonic()
+        self._heard = self._phase_began = time.monotonic()
         self.questions.clear()
         self._tab = "live"
         self._runner = Runner(study, self._follow, self._ended)
         self._draw_controls()
+        self._runner.start()
 
     def rerun(self, run_id: str) -> None:
         """Choose what a run that is kept measured, and measure it again; see `run`.
@@ -180,10 +179,9 @@ class Explorer(ComparisonView):
         UsageError
             If there is no such run, or a study is running.
         """
-        if self.running:
-            raise UsageError("A study is running; press Stop, or wait for its end, before you look at another run.")
+        self._check_idle()
         events = past.events(run_id)
-        self._error, self._notice = None, ""
+        self._error = None
         for event in events:
             self.plot.apply(event)
         self.plot.flush()
@@ -224,6 +222,15 @@ class Explorer(ComparisonView):
     def __await__(self) -> Generator[Any, None, Comparison]:
         return asyncio.to_thread(self.wait).__await__()
 
+    def _check_idle(self) -> None:
+        if self.running:
+            raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
+
+    def _replace(self, comparison: Comparison) -> None:
+        self._check_idle()
+        self._error = None
+        super()._replace(comparison)
+
     def _workload(self) -> Workload:
         return self._own or workload_from(**self.form.workload, **self._given)
 
@@ -252,7 +259,7 @@ class Explorer(ComparisonView):
         """Take in an event, in the runner's thread."""
         self._comparison.fold(event)
         self.plot.apply(event)
-        now = time.monotonic()
+        now = self._heard = time.monotonic()
         if isinstance(event, PhaseBegan):
             self._phase_began = now
         is_long = isinstance(event, CompileBegan | Waiting) or (
@@ -309,7 +316,7 @@ class Explorer(ComparisonView):
 
     def _progress_html(self, *, running: bool) -> str:
         now = time.monotonic()
-        elapsed_s = now - self._began if running else self.comparison.elapsed_s
+        elapsed_s = self.comparison.elapsed_s + (now - self._heard if running else 0.0)
         study = self._runner.study if self._runner is not None else None
         return view.progress(
             self.comparison,
@@ -341,8 +348,6 @@ class Explorer(ComparisonView):
     def _answer_html(self) -> str:
         if self._error is not None:
             return view.answer(str(self._error), "bad")
-        if self._notice:
-            return view.answer(self._notice)
         if self.comparison.started is None:
             return view.answer(
                 "Choose variants and press Run: each is measured in a process of its own, side by side with eager."

@@ -16,7 +16,7 @@ INTERRUPT_S = 0.5
 
 
 class Runner:
-    """Runs a study from its making on.
+    """Runs a study once it is started.
 
     Parameters
     ----------
@@ -43,9 +43,12 @@ class Runner:
         self.is_stopping = False
         self._told, self._ended = told, ended
         self._over = threading.Event()  # not Thread.join: an interrupt of that marks a living thread as ended
+
+    def start(self) -> None:
+        """Start measuring, and return at once."""
         # Widgets find their kernel's session through context variables, which a plain thread would not have.
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._run, study), name="optkit-study", daemon=True).start()
+        threading.Thread(target=context.run, args=(self._run, self.study), name="optkit-study", daemon=True).start()
 
     def stop(self) -> None:
         """End the study; what was measured stays."""

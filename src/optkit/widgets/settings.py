@@ -7,12 +7,12 @@ from typing import Any
 from optkit import zoo
 from optkit.errors import OptkitError
 from optkit.study import Plan
+from optkit.widgets.comparison_view import MOST_CALLS, checked_calls
 from optkit.widgets.form import Form, number, select, words
 from optkit.workload import Workload
 
 MOST_BATCH = 4096
 MOST_BUDGET_S = 86_400
-MOST_CALLS = 10**12
 _BOOLEAN = {"no": False, "yes": True}
 _GOALS = {"every variant": "all", "the fastest": "best"}
 
@@ -56,7 +56,7 @@ class SettingsForm(Form):
         """Show other settings."""
         self.model, self.batch_size, self.plan = model, batch_size, plan
         self.shape = None if shape is None else tuple(shape)
-        self.calls = None if calls is None else self._checked_calls(calls)
+        self.calls = checked_calls(calls)
         self._draw()
 
     @property
@@ -80,7 +80,7 @@ class SettingsForm(Form):
         elif name == "shape" and isinstance(value, str):
             self.shape = self._checked_shape(value)
         elif name == "calls":
-            self.calls = None if value is None else self._checked_calls(value)
+            self.calls = checked_calls(value)
         else:
             self.plan = self._changed(name, value)
         self._draw()
@@ -104,12 +104,6 @@ class SettingsForm(Form):
         except OptkitError as error:
             raise ValueError(str(error)) from error
         return None if shape == zoo.default_shape(str(self.model)) else shape
-
-    @staticmethod
-    def _checked_calls(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MOST_CALLS:
-            raise ValueError(f"calls must be a number from 1 on, not {value!r}.")
-        return value
 
     def _draw(self) -> None:
         fields = []

@@ -130,3 +130,21 @@ def test_a_least_time_that_a_variant_beats_is_not_believed():
 
 def test_rates_for_other_threads_say_nothing():
     assert study(work(flops=2.5e9), rates(threads=1)).baseline.headroom is None
+
+
+def test_the_answer_for_few_calls_says_why_the_fastest_is_not_it_and_for_many_what_is_gained():
+    comparison = study(checked("eager", "equal"), checked("compile", "close"))
+    few, many = comparison.answer(calls=2), comparison.answer(calls=10_000)
+    assert few.startswith("A process that makes 2 calls should stay with eager, after ")
+    assert "faster a call" in few
+    assert "pays off after" in few
+    assert many.startswith("A process that makes 10,000 calls is done first with compile: after ")
+    assert "faster than eager" in many
+    assert "A process" not in comparison.answer()
+
+
+def test_with_calls_the_ranking_is_by_what_is_done_first():
+    comparison = study(checked("eager", "equal"), checked("compile", "close"))
+    assert [str(m) for m in comparison.ranked()] == ["compile", "eager"]
+    assert [str(m) for m in comparison.ranked(calls=2)] == ["eager", "compile"]
+    assert [str(m) for m in comparison.ranked(calls=10_000)] == ["compile", "eager"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from optkit import estimate, probe
-from optkit.estimate import Estimate
+from optkit.comparison import Comparison
+from optkit.estimate import Estimate, left_s
+from optkit.events import PhaseBegan
 from optkit.study import Plan
 from optkit.variant import Variant
+from stories import bring_up, started
 
 
 @pytest.fixture
@@ -45,3 +48,23 @@ def test_the_look_at_the_cpu_adds_to_it_where_it_was_not_kept(of, environment, m
 )
 def test_it_is_said_in_round_numbers(seconds, said):
     assert Estimate(*seconds).said == said
+
+
+def test_what_is_left_is_the_budget_and_the_passes_after_it():
+    running = Comparison([started("compile"), *bring_up("eager"), *bring_up("compile")])
+    assert 20 < left_s(running, 30.0, 10.0) < 40
+    assert left_s(running, 30.0, 5.0) > left_s(running, 30.0, 10.0)
+
+
+def test_variants_that_wait_count_with_what_their_start_usually_takes():
+    names = [f"compile:mode=max-autotune+threads={i}" for i in range(1, 10)]
+    waiting = Comparison([started(*names), *bring_up("eager")])
+    assert left_s(waiting, 30.0, 40.0) > 9 * 20
+
+
+def test_past_the_budget_and_in_the_last_phases_nobody_says_how_long():
+    running = Comparison([started("compile"), *bring_up("eager"), *bring_up("compile")])
+    assert left_s(running, 30.0, 31.0) is None
+    running.fold(PhaseBegan(at_s=9.0, variant="compile", phase="checks"))
+    assert left_s(running, 30.0, 9.0) is None
+    assert left_s(Comparison(), 30.0, 0.0) is None

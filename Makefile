@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: lab test test-all check unit lint format bench truth clean
+.PHONY: lab test test-all check unit lint format bench truth pictures clean
 
 lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the port)
 	$(BIN)/optkit lab $(if $(PORT),--port $(PORT))
@@ -43,6 +43,10 @@ bench: $(VENV)/.installed-test  ## what measuring costs: per call, per start, pe
 
 truth: $(VENV)/.installed-test  ## studies whose answer is known, alone and beside a neighbour; most of an hour
 	$(BIN)/python benchmarks/truth.py
+
+pictures: $(VENV)/.installed-test  ## docs/images, after a real study in real JupyterLab; a quarter of an hour
+	@scripts/ensure-chromium
+	$(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

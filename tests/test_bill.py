@@ -148,3 +148,16 @@ def test_with_calls_the_ranking_is_by_what_is_done_first():
     assert [str(m) for m in comparison.ranked()] == ["compile", "eager"]
     assert [str(m) for m in comparison.ranked(calls=2)] == ["eager", "compile"]
     assert [str(m) for m in comparison.ranked(calls=10_000)] == ["compile", "eager"]
+
+
+def test_with_calls_a_variant_that_is_surely_faster_a_call_is_not_said_to_be_maybe_as_fast():
+    told = [started("compile", "compile:mode=max-autotune"), *bring_up("eager"), *bring_up("eager", twin=True)]
+    told += [*bring_up("compile", first_ms=2000), *bring_up("compile:mode=max-autotune", first_ms=60_000)]
+    medians = {"eager": 10.0, "compile": 7.0, "compile:mode=max-autotune": 5.0}
+    known = [checked(name, "equal") for name in medians]
+    comparison = Comparison([*told, *rounds(20, twin=True, **medians), *known, *finished(*medians), ended()])
+    said = comparison.answer(calls=3000)
+    assert said.startswith("A process that makes 3,000 calls is done first with compile:")
+    assert "compile:mode=max-autotune is faster a call, 2.00×, but surely done no sooner." in said
+    assert "may be as fast" not in said
+    assert "a larger budget" not in said

@@ -50,20 +50,33 @@ def test_it_is_said_in_round_numbers(seconds, said):
     assert Estimate(*seconds).said == said
 
 
+def rounds_of(*variants):
+    now = PhaseBegan(at_s=4.0, variant="eager", phase="rounds", round_number=4, round_limit=30)
+    return Comparison([started("compile"), *(event for one in variants for event in bring_up(one)), now])
+
+
 def test_what_is_left_is_the_budget_and_the_passes_after_it():
-    running = Comparison([started("compile"), *bring_up("eager"), *bring_up("compile")])
-    assert 20 < left_s(running, 30.0, 10.0) < 40
-    assert left_s(running, 30.0, 5.0) > left_s(running, 30.0, 10.0)
+    running = rounds_of("eager", "compile")
+    assert left_s(running, 30.0, 10.0) == pytest.approx(26, abs=0.1)  # 20 s, and two variants' passes
+    assert left_s(running, 30.0, 15.0) == pytest.approx(21, abs=0.1)
 
 
-def test_variants_that_wait_count_with_what_their_start_usually_takes():
+def test_variants_that_wait_and_the_one_that_is_brought_up_count_with_what_their_start_usually_takes():
     names = [f"compile:mode=max-autotune+threads={i}" for i in range(1, 10)]
-    waiting = Comparison([started(*names), *bring_up("eager")])
-    assert left_s(waiting, 30.0, 40.0) > 9 * 20
+    beginning = PhaseBegan(at_s=36.0, variant=names[0], phase="first_call")
+    waiting = Comparison([started(*names), *bring_up("eager"), beginning])
+    assert left_s(waiting, 30.0, 40.0) > 9 * 30
+
+
+def test_of_a_variant_that_takes_longer_than_any_usually_does_nobody_says_when_it_ends():
+    beginning = PhaseBegan(at_s=5.0, variant="compile", phase="first_call")
+    compiling = Comparison([started("compile"), *bring_up("eager"), beginning])
+    assert left_s(compiling, 10.0, 6.0) > left_s(compiling, 10.0, 12.0) > 5
+    assert left_s(compiling, 10.0, 60.0) is None
 
 
 def test_past_the_budget_and_in_the_last_phases_nobody_says_how_long():
-    running = Comparison([started("compile"), *bring_up("eager"), *bring_up("compile")])
+    running = rounds_of("eager", "compile")
     assert left_s(running, 30.0, 31.0) is None
     running.fold(PhaseBegan(at_s=9.0, variant="compile", phase="checks"))
     assert left_s(running, 30.0, 9.0) is None

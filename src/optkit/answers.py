@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optkit import bill, text
-from optkit.verdicts import PASSING, Doubt, Verdict
+from optkit.verdicts import FEWEST_DECIDING_ROUNDS, PASSING, Doubt, Verdict
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
@@ -34,7 +34,7 @@ def answer(c: Comparison, calls: float | None = None) -> str:
         return _no_answer(c)
     best, fastest = c.best(calls=calls), c.best()
     if best is not baseline:
-        return " ".join([*_first_done(best, baseline, calls), *_praise(c, best), *_footnotes(c)])
+        return " ".join([*_first_done(best, baseline, calls), *_praise(c, best, fastest), *_footnotes(c)])
     if fastest is not baseline:
         return " ".join([*_not_worth_it(fastest, baseline, calls), *_left(fastest), *_footnotes(c)])
     others = [m for m in c.measurements.values() if m is not baseline]
@@ -43,7 +43,13 @@ def answer(c: Comparison, calls: float | None = None) -> str:
         return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
     if undecided:
         names = " and ".join(map(str, undecided)) if len(undecided) <= NAMED_AT_MOST else f"{len(undecided)} variants"
-        said = f"Inconclusive: {names} may or may not beat {baseline}; a larger budget would tell."
+        rounds = max(m.rounds for m in undecided)
+        why = (
+            f" after {rounds} rounds, and a verdict wants {FEWEST_DECIDING_ROUNDS}"
+            if rounds < FEWEST_DECIDING_ROUNDS
+            else ""
+        )
+        said = f"Inconclusive: {names} may or may not beat {baseline}{why}; a larger budget would tell."
     elif all(m.median_s is None for m in others):
         said = f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
     else:
@@ -97,27 +103,33 @@ def _first_done(best: Measurement, baseline: Measurement, calls: float | None) -
 
 
 def _not_worth_it(fastest: Measurement, baseline: Measurement, calls: float | None) -> list[str]:
-    """Say why the fastest variant is not the answer for a process of so many calls."""
+    """Say why the fastest variant is not the answer for a process of so many calls, or that it cannot be told."""
     assert calls is not None
     total_s, even = baseline.cumulative_s(calls), fastest.break_even()
     after = "" if total_s is None else f", after {text.duration(total_s)}"
-    said = f"A process that makes {calls:,.0f} calls should stay with {baseline}{after}."
     low, high = fastest.interval() or (float("nan"), float("nan"))
     why = f"{fastest} is {fastest.speedup:.2f}× faster a call ({low:.2f}–{high:.2f})"
-    return [said, f"{why}, but started cold it pays off after {even.said}." if even.low is not None else f"{why}."]
+    if even.low is None:
+        return [f"Whether a process that makes {calls:,.0f} calls gains is not known.", f"{why}."]
+    why = f"{why}, but started cold it pays off after {even.said}."
+    if even.low <= calls:
+        return [f"It cannot be told whether a process that makes {calls:,.0f} calls gains.", why]
+    return [f"A process that makes {calls:,.0f} calls should stay with {baseline}{after}.", why]
 
 
-def _praise(c: Comparison, best: Measurement) -> list[str]:
+def _praise(c: Comparison, best: Measurement, fastest: Measurement) -> list[str]:
     low, high = best.interval() or (float("nan"), float("nan"))
     said = [f"{best} is {best.speedup:.2f}× faster than {c.baseline} ({low:.2f}–{high:.2f})."]
     said.append(f"Its first call takes {text.duration(best.first_call_s)}.")
     said += _costs(best)
     words = agreement(best)
     said.append(f"Its outputs are {words}." if words else "Its outputs were not compared.")
+    if best is not fastest:  # with calls: of a process that makes more, another is the answer
+        return [*said, f"{fastest} is faster a call, {fastest.speedup:.2f}×, but surely done no sooner."]
     if c.ended_because is not None and best.confirmed_speedup is None and not best.reloaded:
         said.append("No fresh worker has confirmed it; a larger budget would.")
     rivals = [m for m in c.measurements.values() if m is not best and m.merit > 0 and m.verdict == Verdict.FASTER]
-    tied = [str(m) for m in rivals if c.between(str(best), str(m)).verdict != Verdict.FASTER]
+    tied = [str(m) for m in rivals if c.between(str(best), str(m)).verdict in (Verdict.SAME, Verdict.INCONCLUSIVE)]
     if tied and c.ended_because is not None:
         said.append(f"{_and(tied)} may be as fast.")
     return said
@@ -137,8 +149,9 @@ def _left(m: Measurement) -> list[str]:
         return []
     least = f"this machine needs {text.duration(found[0])} for its {found[1]} alone"
     if headroom <= NOTHING_LEFT:
-        return [f"There is nothing left to win: {least}."]
-    return [f"At most {headroom:.1f}× is left to win: {least}."] if headroom < WORTH_TELLING else []
+        return [f"Without less precision there is nothing left to win: {least}."]
+    said = f"Without less precision at most {headroom:.1f}× is left to win: {least}."
+    return [said] if headroom < WORTH_TELLING else []
 
 
 def _footnotes(c: Comparison) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from optkit import probe
+from optkit.phases import LAST_PHASES, STARTING_PHASES
 from optkit.variant import Variant
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ START_S = {"eager": (0.5, 3.0), "graph": (1.0, 10.0), "inductor": (4.0, 45.0), "
 """Seconds from a worker to its steady calls, by what it has to do: seen on two shared CPUs, tiny models to ResNets."""
 AFTER_S = (1.5, 6.0)
 """Seconds a variant for throughput, memory and checks; the warm start is about as long as half a cold one at most."""
-
-LAST_PHASES = ("throughput", "memory", "checks", "headroom", "warm_start", "reload", "confirm")
-"""What comes after the rounds; how many of these are left is known to nobody."""
 
 
 class Estimate(NamedTuple):
@@ -68,21 +66,27 @@ def _minutes(seconds: float) -> str:
 
 
 def left_s(comparison: Comparison, budget_s: float, elapsed_s: float) -> float | None:
-    """Return about how many seconds a running study will still take; None where that cannot be said any more.
+    """Return about how many seconds a running study will still take; None where that cannot be said.
 
     Parameters
     ----------
     comparison
         What is known so far.
     budget_s, elapsed_s
-        The budget of the study, and how much time has passed since its rounds could have begun.
+        The budget of the study, and how long it has been running.
     """
     now, started = comparison.now, comparison.started
-    if started is None or (now is not None and now.phase in LAST_PHASES):
+    if started is None or now is None or now.phase in LAST_PHASES:
         return None
-    begun = {name for name, m in comparison.measurements.items() if m.status != "waiting"}
-    coming_s = sum(_typical(*START_S[_kind_of(name)]) for name in comparison.measurements if name not in begun)
-    if elapsed_s >= budget_s and not coming_s:
+    coming = [name for name, m in comparison.measurements.items() if m.status == "waiting"]
+    coming_s = sum(_typical(*START_S[_kind_of(name)]) for name in coming)
+    if now.phase in STARTING_PHASES:
+        likely_s, longest_s = _typical(*START_S[_kind_of(now.variant)]), START_S[_kind_of(now.variant)][1]
+        spent_s = elapsed_s - now.at_s
+        if spent_s > longest_s:  # whoever is slower than that can be slower still
+            return None
+        coming_s += max(likely_s - spent_s, likely_s / 2)
+    elif elapsed_s >= budget_s and not coming:
         return None
     after_s = len(comparison.measurements) * _typical(*AFTER_S)
     return max(budget_s - elapsed_s, coming_s) + after_s

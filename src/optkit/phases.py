@@ -5,6 +5,12 @@ from __future__ import annotations
 TIMED_PHASES = ("settle", "preliminary", "rounds", "throughput", "confirm")
 """Phases in which calls are timed: whoever watches keeps still."""
 
+STARTING_PHASES = ("import", "probe", "build", "export", "prepare", "first_call")
+"""Phases in which a variant is brought up, and nobody knows for how long."""
+
+LAST_PHASES = ("throughput", "memory", "checks", "headroom", "warm_start", "reload", "confirm")
+"""What comes after the rounds; how many of these are left is known to nobody."""
+
 PHASE_WORDS: dict[str, str] = {
     "import": "importing torch",
     "probe": "learning what this CPU can do",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from optkit import charts, disturbance, startup_advice, text
 from optkit.html_table import html_table, literal
@@ -127,6 +127,8 @@ class StartupMatrix:
     rows: list[FreshStart] = field(default_factory=list)
     uncompared: str | None = None
     stopped: bool = False
+    marks: ClassVar[Marks | None] = None
+    """How variants are drawn where others draw them too, which an instance may have; no part of its record."""
 
     @property
     def advice(self) -> list[str]:
@@ -149,7 +151,7 @@ class StartupMatrix:
 
     def svg(self, *, width: float = WIDTH, standalone: bool = False) -> str:
         """Return the starts as bars of their phases; `standalone`: with colours of its own, for light and dark."""
-        body, height = _drawn(self.rows, width)
+        body, height = _drawn(self.rows, width, self.marks or Marks())
         described = " ".join(row.said for row in self.rows) or "Nothing was started."
         return document(TITLE, described, body, (width, height), standalone=standalone)
 
@@ -238,13 +240,13 @@ def _block(lines: list[str]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _drawn(starts: list[FreshStart], width: float) -> tuple[str, float]:
+def _drawn(starts: list[FreshStart], width: float, known: Marks) -> tuple[str, float]:
     if not starts:
         return label(width / 2, 34, "Nothing was started.", anchor="middle", opacity=DIM), 56
     phases = _phases(starts)
     key, top = keys([(box(0, 1, 12, 10, f'fill="{PHASE_COLORS[one]}"'), title(one)) for one in phases], width)
     variants = list(dict.fromkeys(one.variant for one in starts))
-    marks = dict(zip(variants, Marks().assign("matrix", variants, "eager"), strict=True))
+    marks = dict(zip(variants, known.assign("matrix", variants, "eager"), strict=True))
     series = [Series(one.name, marks[one.variant].color, marks[one.variant].shape) for one in starts]
     rows = Rows.of(series, width, top=top + 4, aside=max(map(width_of, map(_at_the_end, starts))) + 12, pitch=PITCH)
     longest = max((one.total_s or 0.0 for one in starts), default=0.0)

@@ -43,6 +43,12 @@ def alone() -> Iterator[None]:
         _ONE_AT_A_TIME.release()
 
 
+def check_alone() -> None:
+    """Raise a UsageError where a study, or a question with workers of its own, is running in this process."""
+    with alone():
+        pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How long and how finely to measure.

@@ -59,7 +59,7 @@ def test_a_press_shows_the_answer(looked):
     assert why.wait().is_clean
     assert looked == [("tiny_cnn", "compile")]
     assert "Nothing found in compile of tiny_cnn" in why._answer
-    assert "Answered in" in why._status
+    assert "tiny_cnn: answered in" in why._status
     assert not why.disabled
     why.clear()
     assert (why.answer, why._answer) == (None, "")

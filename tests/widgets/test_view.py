@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from optkit.comparison import Comparison
-from optkit.events import MachineRead, PhaseBegan
+from optkit.cost import BreakEven
+from optkit.events import MachineRead, PhaseBegan, RatesMeasured, WorkCounted
 from optkit.marks import Marks
+from optkit.svg_parts import Scale
 from optkit.widgets import files, table, view
+from optkit.widgets.forest import Forest
 from stories import bring_up, ended, failed, finished, rounds, skipped, started, turn
 from stories import checked as checked_event
 
+RATES = RatesMeasured(
+    at_s=2.0, device="cpu", dtype="float32", threads=2, flops_per_s=1e12, measured_at_unix_s=1.7e9,
+    copy_bytes_per_s=((1 << 18, 1e11), (1 << 28, 1e10)), read_bytes_per_s=((1 << 18, 2e11), (1 << 28, 2e10)),
+)  # fmt: skip
 VOID = {"progress", "path", "circle", "rect"}
 
 
@@ -80,7 +88,9 @@ def test_a_doubt_is_a_chip_that_opens_to_its_remedy():
     told = [turn("eager", 4, 10), *finished("eager", "compile"), ended("budget")]
     html = checked(table.render(story(*rounds(3, eager=10, compile=5), *told)))
     assert "<summary>TOO_FEW_CALLS</summary><p>It rests on 3 rounds and a verdict wants 20;" in html
-    assert re.search(r"<code>compile</code><div class=\"why\"><details", html)  # in the cell of the name, in sight
+    assert re.search(
+        r"<code>compile</code></span><div class=\"why\"><details", html
+    )  # in the cell of the name, in sight
 
 
 def test_a_failed_row_shows_phase_reason_and_details():
@@ -171,6 +181,39 @@ def test_a_speed_up_off_the_forest_plot_is_an_arrow_and_keeps_its_number():
     assert "l7 4z" in slow
 
 
+def test_an_interval_that_goes_beyond_the_forest_plot_has_an_arrow_there():
+    wide = Forest(Scale(0.5, 2.0, 6, 82))
+    assert wide._open_ends((0.6, 1.9), "red", 8) == ""
+    assert wide._open_ends((0.1, 9.0), "red", 8).count("<path") == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "value"), [((10.0, 8.0, 12.0), 10.0), ((300.0, 260.0, math.inf), math.inf), ((None, None, None), None)]
+)
+def test_pays_off_after_is_sorted_by_nothing_that_the_cell_does_not_say(monkeypatch, found, value):
+    m = story().measurements["compile"]
+    monkeypatch.setattr(type(m), "break_even", lambda _: BreakEven(*found))
+    assert table._break_even_calls(m) == value
+
+
+def test_a_machine_that_was_held_back_or_whose_workers_strayed_is_not_called_quiet():
+    def reads(**fields):
+        return [MachineRead(at_s=at_s, others_cpus=0.0, visible_cpus=2, **fields) for at_s in (1.0, 2.0)]
+
+    apart = [turn("eager", n, 10 * (1 + 0.5 * twin), twin=twin) for n in range(1, 21) for twin in (False, True)]
+    noisy = story(
+        *bring_up("eager", twin=True), *apart, *rounds(20, compile=5), *reads(), *finished("compile"), ended()
+    )
+    assert "held back 50% of the time" in view.head("Net", [], story(*reads(throttled_s=1.0), ended()))
+    assert "noisy" in view.head("Net", [], noisy)
+
+
+def test_while_a_study_runs_the_pill_tells_of_now():
+    reads = [MachineRead(at_s=at_s, others_cpus=1.9 * (at_s > 9), visible_cpus=2) for at_s in (1.0, 9.0, 10.0)]
+    assert "busy: others use 1.9 of 2 CPUs" in view.head("Net", [], story(*reads))
+    assert "quiet" in view.head("Net", [], story(*reads, ended()))
+
+
 def test_compare_shows_outputs_and_what_is_left_to_win():
     over = story(
         *rounds(20, eager=10, compile=5), checked_event("compile", "close"), *finished("eager", "compile"), ended()
@@ -178,6 +221,9 @@ def test_compare_shows_outputs_and_what_is_left_to_win():
     html = checked(view.compare_page(over, Marks()))
     assert "Do outputs agree with eager?" in html
     assert "close to eager" in html
+    told = [WorkCounted(at_s=1.0, flops=1e9, read_bytes=1.0, written_bytes=1.0, dtype="float32"), RATES]
+    least = view.compare_page(story(*told, *rounds(20, eager=10, compile=5), ended()), Marks())
+    assert re.search(r"What is left to win.*eager.*10.0 ms.*1.00 ms.*arithmetic.*10×", least)
     assert "Speed-ups, the spread of calls" in view.compare_page(Comparison(), Marks())
 
 

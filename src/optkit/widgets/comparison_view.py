@@ -12,10 +12,10 @@ from ipywidgets import Widget, widget_serialization
 
 from optkit import text
 from optkit.comparison import Comparison
-from optkit.errors import OptkitError, UsageError
+from optkit.errors import OptkitError
 from optkit.events import Samples, StudyEnded
 from optkit.marks import Marks
-from optkit.widgets import files, table, view
+from optkit.widgets import choice, files, table, view
 from optkit.widgets.static_files import module, stylesheet
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from optkit.events import Event
 
-MOST_CALLS = 10**12
 REDRAW_S = 1.0
 """Seconds between two redraws of text, table and charts while a study runs; points of a live plot come more often."""
 
@@ -62,6 +61,7 @@ class ComparisonView(anywidget.AnyWidget):
     _css = stylesheet("optkit.css")
     _head = traitlets.Unicode("").tag(sync=True)
     _answer = traitlets.Unicode("").tag(sync=True)
+    _notice = traitlets.Unicode("").tag(sync=True)
     _progress = traitlets.Unicode("").tag(sync=True)
     _table = traitlets.Unicode("").tag(sync=True)
     _files = traitlets.Unicode("").tag(sync=True)
@@ -85,7 +85,7 @@ class ComparisonView(anywidget.AnyWidget):
         parts: dict[str, Widget] | None = None,
     ) -> None:
         self._marks = marks or Marks()
-        self._calls = checked_calls(calls)
+        self._calls = choice.checked_calls(calls)
         self._comparison = Comparison() if comparison is None else comparison
         self._drawn = 0.0
         self._lock = threading.RLock()  # a study's thread and clicks draw alike
@@ -115,7 +115,7 @@ class ComparisonView(anywidget.AnyWidget):
 
     @calls.setter
     def calls(self, value: float | None) -> None:
-        self._calls = checked_calls(value)
+        self._calls = choice.checked_calls(value)
         self._draw()
 
     def apply(self, event: Event) -> None:
@@ -135,9 +135,9 @@ class ComparisonView(anywidget.AnyWidget):
         with self._lock, self.hold_sync():
             self._head = view.head(self._title(), self._facts(), comparison)
             self._answer = self._answer_html()
-            drawn = table.render(comparison, self._marks, self._calls) if comparison.measurements else ""
+            drawn = table.render(comparison, self._marks, self.calls) if comparison.measurements else ""
             self._table = drawn or table.placeholder()
-            self._files = view.files(files.KINDS) if comparison.has_answer else ""
+            self._files = view.files(files.KINDS, self.calls) if comparison.has_answer else ""
             self._draw_pages()
 
     def _draw_pages(self) -> None:
@@ -145,15 +145,15 @@ class ComparisonView(anywidget.AnyWidget):
         is_live = self._comparison.started is not None and self._comparison.ended_because is None
         with self._lock:
             for name, page in self._pages().items():
-                if not is_live or name == self._tab:
-                    setattr(self, f"_page_{name}", page())
+                drawn = page() if not is_live or name == self._tab else ""  # an old page would be of another study
+                setattr(self, f"_page_{name}", drawn)
 
     def _pages(self) -> dict[str, Callable[[], str]]:
         comparison = self._comparison
         return {
             "compare": lambda: view.compare_page(comparison, self._marks),
             "cost": lambda: view.cost_page(comparison, self._marks),
-            "code": lambda: view.code_page(comparison, self._chosen_code(), self._calls),
+            "code": lambda: view.code_page(comparison, self._chosen_code(), self.calls),
         }
 
     def _title(self) -> str:
@@ -172,30 +172,28 @@ class ComparisonView(anywidget.AnyWidget):
         if comparison.started is None:
             return view.answer("Nothing was measured yet.")
         over = comparison.ended_because is not None
-        has_won = over and comparison.has_answer and comparison.best(calls=self._calls) is not comparison.baseline
+        has_won = over and comparison.has_answer and comparison.best(calls=self.calls) is not comparison.baseline
         tone = "good" if has_won else "bad" if over and not comparison.has_answer else ""
-        best = str(comparison.best(calls=self._calls)) if has_won else None
-        return view.answer(
-            comparison.answer(calls=self._calls), tone, code=comparison.code(best) if best is not None else ""
-        )
+        best = str(comparison.best(calls=self.calls)) if has_won else None
+        code = "" if best is None else view.code(comparison, best)
+        return view.answer(comparison.answer(calls=self.calls), tone, code=code)
 
     def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        try:
+            self._do(content)
+        except OptkitError as error:
+            self._notice = view.notice(str(error))
+        else:
+            self._notice = ""
+
+    def _do(self, content: dict[str, Any]) -> None:
+        """Do what the browser asks for; what cannot be done is an OptkitError."""
         if content.get("op") == "save" and content.get("name") in files.KINDS:
-            try:
-                made = self._file(content["name"])
-            except OptkitError as error:
-                self._answer = view.answer(str(error), "bad")
-                return
+            made = self._file(content["name"])
             sent = {"op": "file", "view": text.plain(str(content.get("view"))), "name": made.name, "mime": made.mime}
             self.send(sent, [made.content])
 
     def _file(self, kind: str) -> files.File:
-        return files.make(kind, self._comparison, {}, None)
-
-
-def checked_calls(calls: float | None) -> float | None:
-    """Return how many calls a process makes, or None for no number; a UsageError for anything else."""
-    is_number = isinstance(calls, int | float) and not isinstance(calls, bool)
-    if calls is None or (is_number and 1 <= calls <= MOST_CALLS):
-        return calls
-    raise UsageError(f"calls must be a number of calls from 1 on, or None, not {calls!r}.")
+        origin = self._comparison.origin
+        workload = None if origin is None else origin.workload
+        return files.make(kind, self._comparison, choice.recorded(self._comparison), workload)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from optkit.comparison import Comparison
-from optkit.errors import OptkitError, UsageError
-from optkit.events import CompileBegan, PhaseBegan, Waiting
+from optkit.errors import OptkitError, UsageError, VariantError
+from optkit.events import CompileBegan, PhaseBegan, StudyEnded, Waiting
 from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
-from optkit.study import Plan, Study, check_workload, plan_from
+from optkit.script import comment
+from optkit.study import Plan, Study, check_alone, check_workload, plan_from
 from optkit.variant import BASELINE, Variant
 from optkit.widgets import choice, files, past, view
 from optkit.widgets.comparison_view import ComparisonView
@@ -90,6 +91,7 @@ class Explorer(ComparisonView):
         own = None if model is None else workload_from(model, inputs, batch_size=batch_size, **given)
         self._own = own if own is not None and (own is model or not own.is_zoo or inputs is not None) else None
         self._given = {name: value for name, value in given.items() if name != "shape"}
+        self._weighed = None if own is None else own.name
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self._runner: Runner | None = None
         self._error: BaseException | None = None
@@ -100,9 +102,9 @@ class Explorer(ComparisonView):
         self.picker = VariantPicker()
         self.plot = LatencyPlot(marks=marks)
         self.form = SettingsForm(name, batch_size, self.plan, shape=shape, calls=calls)
-        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants)
+        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants, marks)
         chooser = {"form": self.form, "list": self.variants, "picker": self.picker, "live": self.plot}
-        super().__init__(marks=marks, calls=self.form.calls, parts=chooser | self.questions.all)
+        super().__init__(marks=marks, parts=chooser | self.questions.all)
         self.form.observe(lambda _: self._chosen(), "_fields")
         self.variants.observe(lambda _: self._chosen(), "_items")
         self.picker.observe(lambda _: self._draw_pages(), "variant")
@@ -115,13 +117,15 @@ class Explorer(ComparisonView):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is chosen, as JSON: the arguments of `explore` and `compare` that choose it again. Set it to choose.
+        """What is chosen, as JSON: the arguments of `explore` that choose it again. Set it to choose.
 
-        A model of the user's own, its inputs, a function that evaluates, and a `Workload` are not among them: give
-        those again.
+        Without ``calls`` they are those of `optkit.compare`. A model of the user's own with its inputs, device and
+        method, a function that evaluates, and a `Workload` are not among them: give those again.
         """
-        chosen = {} if self._own is not None else self.form.workload
-        chosen |= {name: str(value) for name, value in self._given.items() if name != "evaluate"}
+        chosen: dict[str, Any] = {}
+        if self._own is None:
+            given = {name: str(value) for name, value in self._given.items() if name != "evaluate"}
+            chosen = self.form.workload | given
         chosen["variants"] = [str(variant) for variant in self.variants.variants]
         return chosen | choice.of_plan(self._plan()) | ({} if self.calls is None else {"calls": self.calls})
 
@@ -131,8 +135,18 @@ class Explorer(ComparisonView):
         chosen = choice.read(value, own=self._own)
         self.plan = chosen.plan
         self._given = chosen.given | {name: one for name, one in self._given.items() if name == "evaluate"}
+        self._weighed = chosen.model
         self.variants.set(chosen.variants)
         self.form.take(chosen.model, chosen.batch_size, chosen.plan, shape=chosen.shape, calls=chosen.calls)
+
+    @property
+    def calls(self) -> float | None:
+        """How many calls a process makes in its life; None where that does not count."""
+        return self.form.calls
+
+    @calls.setter
+    def calls(self, value: float | None) -> None:
+        self.form.choose("calls", value)
 
     @property
     def code(self) -> str:
@@ -151,13 +165,15 @@ class Explorer(ComparisonView):
         if self._runner is not None:
             self._runner.wait()  # the last one may still be drawing its end
         study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
+        check_alone()  # before anything that is shown gives way
         self._error, self._skipped = None, ""
         self._comparison = Comparison(workload=study.workload, variants=study.variants)
         self._heard = self._phase_began = time.monotonic()
         self.questions.clear()
+        self.plot.reset([])
         self._tab = "live"
         self._runner = Runner(study, self._follow, self._ended)
-        self._draw_controls()
+        self._draw()
         self._runner.start()
 
     def rerun(self, run_id: str) -> None:
@@ -168,7 +184,8 @@ class Explorer(ComparisonView):
         UsageError
             If there is no such run, or it measured a model that this Explorer does not have.
         """
-        self.settings = choice.of_run(past.load(run_id), self._own)
+        calls = {} if self.calls is None else {"calls": self.calls}
+        self.settings = choice.of_run(past.load(run_id), self._own) | calls
         self.run()
 
     def show(self, run_id: str) -> None:
@@ -179,13 +196,11 @@ class Explorer(ComparisonView):
         UsageError
             If there is no such run, or a study is running.
         """
-        self._check_idle()
         events = past.events(run_id)
-        self._error = None
+        self.comparison = Comparison(events)
         for event in events:
             self.plot.apply(event)
         self.plot.flush()
-        self.comparison = Comparison(events)
 
     def stop(self) -> None:
         """End the study; what was measured stays. Does nothing when none runs."""
@@ -223,12 +238,15 @@ class Explorer(ComparisonView):
         return asyncio.to_thread(self.wait).__await__()
 
     def _check_idle(self) -> None:
-        if self.running:
-            raise UsageError("A study is running; press Stop, or wait for its end, before the next.")
+        if self.running or self.questions.busy:
+            what = "A study is running" if self.running else "A question is being answered"
+            raise UsageError(f"{what}; press Stop, or wait for its end, before the next.")
 
     def _replace(self, comparison: Comparison) -> None:
         self._check_idle()
         self._error = None
+        self.questions.clear()
+        self.plot.reset([])
         super()._replace(comparison)
 
     def _workload(self) -> Workload:
@@ -242,8 +260,9 @@ class Explorer(ComparisonView):
 
     def _compiled(self) -> Variant:
         """Return the fastest variant of torch.compile that was measured, else the first that is listed."""
-        ranked = [Variant.read(str(one)) for one in self.comparison.ranked() if "()" not in str(one)]
-        known = [one for one in (*ranked, *self.variants.variants, self.picker.variant) if one.engine.compiles]
+        ranked = (_read(str(one)) for one in self.comparison.ranked())
+        chosen = (*ranked, *self.variants.variants, self.picker.variant)
+        known = [one for one in chosen if one is not None and one.engine.compiles]
         return known[0] if known else Variant.parse("compile")
 
     def _brought_up(self) -> str | None:
@@ -281,15 +300,15 @@ class Explorer(ComparisonView):
         except OptkitError as error:
             self._error = error
         finally:
+            if self._comparison.started is not None and self._comparison.ended_because is None:
+                self._comparison.fold(StudyEnded(at_s=self._comparison.elapsed_s, because="stopped"))
             self._draw()
 
     def _chosen(self) -> None:
         """Something else was chosen: other calls rank anew, and an estimate is made again."""
-        if self.form.calls != self.calls:
-            self.calls = self.form.calls
-        elif not self.running:
-            self._draw_controls()
-            self._draw_pages()
+        if self._given.get("weights") is not None and self.form.model != self._weighed:
+            del self._given["weights"]  # they are another model's
+        self._draw()
 
     def _draw(self) -> None:
         super()._draw()
@@ -324,7 +343,7 @@ class Explorer(ComparisonView):
             elapsed_s=elapsed_s,
             left_s=None if study is None else study.left_s(self.comparison, elapsed_s),
             running=running,
-            ready="" if running or self.comparison.started else self._estimate(),
+            ready="" if running else self._estimate(),
         )
 
     def _pages(self) -> dict[str, Callable[[], str]]:
@@ -343,11 +362,17 @@ class Explorer(ComparisonView):
         return super()._facts() if self.comparison.started is not None else view.machine()
 
     def _chosen_code(self) -> tuple[str, str]:
-        return str(self.picker.variant), self._workload().snippet(self.picker.variant)
+        variant = self.picker.variant
+        try:
+            return str(variant), self._workload().snippet(variant)
+        except OptkitError as error:
+            return str(variant), comment(str(error))
 
     def _answer_html(self) -> str:
         if self._error is not None:
-            return view.answer(str(self._error), "bad")
+            is_ours = isinstance(self._error, OptkitError)
+            said = str(self._error) if is_ours else f"optkit failed with {type(self._error).__name__}: {self._error}"
+            return view.answer(said, "bad")
         if self.comparison.started is None:
             return view.answer(
                 "Choose variants and press Run: each is measured in a process of its own, side by side with eager."
@@ -358,14 +383,18 @@ class Explorer(ComparisonView):
         """Say how long it will take; nothing where what is chosen makes no sense, which Run will tell."""
         try:
             study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
-            return f"Ready: it will take {study.estimate().said}."
+            return f"it will take {study.estimate().said}"
         except OptkitError:
             return ""
 
     def _file(self, kind: str) -> files.File:
-        return files.make(kind, self.comparison, self.settings, self._workload())
+        origin = self.comparison.origin
+        if origin is not None:
+            return files.make(kind, self.comparison, choice.recorded(self.comparison), origin.workload)
+        here = self._own if self._own is not None and self._own.name == super()._title() else None
+        return files.make(kind, self.comparison, choice.recorded(self.comparison), here)
 
-    def _receive(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+    def _do(self, content: dict[str, Any]) -> None:
         doing: dict[str, Callable[[], None]] = {
             "press run": self.run,
             "press stop": self.stop,
@@ -374,14 +403,7 @@ class Explorer(ComparisonView):
             "past show": lambda: self.show(str(content.get("run"))),
             "past rerun": lambda: self.rerun(str(content.get("run"))),
         }
-        do = doing.get(f"{content.get('op')} {content.get('name')}")
-        if do is None:
-            super()._receive(widget, content, buffers)
-            return
-        try:
-            do()
-        except OptkitError as error:
-            self._answer = view.answer(str(error), "bad")
+        doing.get(f"{content.get('op')} {content.get('name')}", lambda: super(Explorer, self)._do(content))()
 
     def _add(self) -> None:
         if self.running:
@@ -390,6 +412,14 @@ class Explorer(ComparisonView):
         if variant == BASELINE:
             raise UsageError(f"{BASELINE} is always measured, as the baseline.")
         self.variants.add(variant)
+
+
+def _read(name: str) -> Variant | None:
+    """Read the name of a variant that was measured; None where a callable is in it, or it is none here."""
+    try:
+        return Variant.parse(name)
+    except VariantError:
+        return None
 
 
 def _button(name: str, title: str, disabled: bool) -> dict[str, Any]:

@@ -25,13 +25,11 @@ class Forest:
     scale: Scale
 
     @classmethod
-    def of(cls, comparison: Comparison) -> Forest | None:
-        """Return the plot of a comparison; None while there is nothing to draw."""
+    def of(cls, comparison: Comparison) -> Forest:
+        """Return the plot of a comparison."""
         others = [m for m in comparison.measurements.values() if m is not comparison.baseline]
         known = [m.speedup for m in others if m.speedup is not None and math.isfinite(m.speedup) and m.speedup > 0]
-        if not known:
-            return None
-        ends = [end for m in others for end in (m.interval() or ()) if m.speedup is not None]
+        ends = [end for m in others if m.speedup is not None for end in (m.interval() or ())]
         shown = [min(max(value, LEAST), MOST) for value in (*known, *ends) if value > 0]
         low, high = min([*shown, 1 / 1.1]), max([*shown, 1.1])
         return cls(Scale(low / 1.03, high * 1.03, EDGE, WIDTH - EDGE))
@@ -60,4 +58,13 @@ class Forest:
             return mark(series, x, y, hollow=True)
         low, high = map(self.scale, interval)
         whisker = f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{color}" stroke-width="2.5" stroke-linecap="round"/>'
-        return whisker + mark(series, x, y)
+        return whisker + self._open_ends(interval, color, y) + mark(series, x, y)
+
+    def _open_ends(self, interval: tuple[float, float], color: str, y: float) -> str:
+        """Return an arrow at each edge that an interval goes beyond."""
+        ends = ""
+        if interval[0] < self.scale.low:
+            ends += f'<path d="M6 {y - 3.5}L0 {y}l6 3.5z" fill="{color}"/>'
+        if interval[1] > self.scale.high:
+            ends += f'<path d="M{WIDTH - 6} {y - 3.5}l6 3.5-6 3.5z" fill="{color}"/>'
+        return ends

@@ -49,11 +49,11 @@ def page(own: Workload | None) -> str:
     if not rows:
         return '<p class="optkit-placeholder">Every run is kept, and listed here when it is over.</p>'
     here = None if own is None else own.name
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("when", "model", "answer", "ended", ""))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("when", "model", "answer", "ended"))
     body = "".join(_row(row, here) for row in rows)
     return (
         '<div class="optkit-scroll" tabindex="0" role="region" aria-label="Past runs"><table class="optkit-past">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{heads}<td></td></tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

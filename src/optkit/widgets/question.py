@@ -111,7 +111,7 @@ class Question(anywidget.AnyWidget):
         try:
             self.answer = self._ask(looking)
             self._answer = self.answer._repr_mimebundle_()["text/html"]
-            self._say(f"Answered in {text.duration(time.monotonic() - began)}.")
+            self._say(f"{looking.workload.name}: answered in {text.duration(time.monotonic() - began)}.")
         except StoppedError:
             self._say("Stopped before there was an answer.")
         except OptkitError as error:

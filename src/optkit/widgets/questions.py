@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from optkit.investigation import Investigation
+    from optkit.marks import Marks
     from optkit.variant import Variant
     from optkit.workload import Workload
 
@@ -30,6 +31,8 @@ class Questions(traitlets.HasTraits):
         Returns the variant of torch.compile to look at.
     listed
         Returns the variants that are in the user's list.
+    marks
+        Which mark each variant has, where other parts show the same variants.
 
     Attributes
     ----------
@@ -47,9 +50,10 @@ class Questions(traitlets.HasTraits):
         workload: Callable[[], Workload],
         compiled: Callable[[], Variant],
         listed: Callable[[], Sequence[Variant]],
+        marks: Marks | None = None,
     ) -> None:
         super().__init__()
-        self._compiled, self._listed = compiled, listed
+        self._compiled, self._listed, self._marks = compiled, listed, marks
         self.why = Question(
             "Why?",
             "Graph breaks and recompiles of torch.compile, each with the line of your code, its reason and a fix.",
@@ -111,7 +115,9 @@ class Questions(traitlets.HasTraits):
     def _start(self, looking: Investigation) -> Any:
         from optkit import startups
 
-        return startups.start_each_way(looking, ["eager", *self._listed()])
+        matrix = startups.start_each_way(looking, ["eager", *self._listed()])
+        matrix.__dict__["marks"] = self._marks  # those of this Explorer; the matrix alone has its own
+        return matrix
 
     def _profile(self, looking: Investigation) -> Any:
         from optkit import profiling

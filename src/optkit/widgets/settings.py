@@ -7,7 +7,7 @@ from typing import Any
 from optkit import zoo
 from optkit.errors import OptkitError
 from optkit.study import Plan
-from optkit.widgets.comparison_view import MOST_CALLS, checked_calls
+from optkit.widgets.choice import MOST_CALLS, checked_calls
 from optkit.widgets.form import Form, number, select, words
 from optkit.workload import Workload
 

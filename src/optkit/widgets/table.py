@@ -48,7 +48,7 @@ def columns(comparison: Comparison, calls: float | None = None) -> list[Column]:
         _column("median", lambda m: _small(text.duration(m.median_s), _rounds(m)), lambda m: m.median_s),
         _column("first call", lambda m: text.duration(m.first_call_s), lambda m: m.first_call_s),
         _column("start-up", cells.startup, _startup_s),
-        _column("pays off after", _break_even, lambda m: m.break_even().calls),
+        _column("pays off after", _break_even, _break_even_calls),
     ]
     if calls is not None:
         meaning = "From the start of a process with empty caches to the end of so many calls."
@@ -57,9 +57,8 @@ def columns(comparison: Comparison, calls: float | None = None) -> list[Column]:
         _column("memory", cells.memory, lambda m: m.peak_memory_bytes),
         _column("outputs", lambda m: _small(*cells.outputs(m)), lambda m: m.agreement),
     ]
-    if any(m.headroom is not None for m in rows):
-        meaning = "The median over the least time in which this machine could do a call."
-        found.append(Column("over least", meaning, cells.headroom, lambda m: m.headroom))
+    meaning = "The median over the least time in which this machine could do a call, without less precision."
+    found.append(Column("over least", meaning, cells.headroom, lambda m: m.headroom))
     if any(m.check is not None and "metric" in m.check.details for m in rows):
         meaning = "What your function made of the outputs."
         found.append(Column("evaluate", meaning, _metric, lambda m: m.metric))
@@ -81,11 +80,10 @@ def render(comparison: Comparison, marks: Marks | None = None, calls: float | No
     numbers, plot = columns(comparison, calls), Forest.of(comparison)
     heads = [_head("variant"), _head("verdict", TERMS["verdict"])]
     heads += [_head(one.name, one.meaning, kind="n", falls=one.falls) for one in numbers]
-    if plot is not None:
-        heads.insert(3, f'<th scope="col" class="forest">{plot.head}</th>')
+    heads.insert(3, f'<td class="forest">{plot.head}</td>')
 
     def whiskers(m: Measurement) -> str:
-        return "" if plot is None else f'<td class="forest">{plot.row(m, drawn[m.variant])}</td>'
+        return f'<td class="forest">{plot.row(m, drawn[m.variant])}</td>'
 
     common = _common(comparison)
     body = "".join(
@@ -148,7 +146,7 @@ def named(series: Series) -> str:
     shown = text.plain(series.name, limit=text.LONGEST_NAME)
     parts = [escape(part) for part in re.split(r"(?<=[:,])|(?=[+=])", shown)]
     whole = f' title="{escape(series.name, quote=True)}"' if shown != series.name else ""
-    return f"{mark_svg(series)} <code{whole}>{'<wbr>'.join(parts)}</code>"
+    return f'<span class="optkit-name">{mark_svg(series)}<code{whole}>{"<wbr>".join(parts)}</code></span>'
 
 
 def _common(comparison: Comparison) -> dict[Doubt, str]:
@@ -175,6 +173,12 @@ def _startup_s(m: Measurement) -> float | None:
 def _break_even(m: Measurement) -> str:
     count, _, between = cells.break_even(m).partition(" (")
     return _small(count, between.rstrip(")"))
+
+
+def _break_even_calls(m: Measurement) -> float | None:
+    """Return what is sorted by: nothing that the cell does not say."""
+    found = m.break_even()
+    return math.inf if found.high is not None and math.isinf(found.high) else found.calls
 
 
 def _total(calls: float) -> Callable[[Measurement], str]:

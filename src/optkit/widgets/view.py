@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from optkit import answers, bill, cells, charts, environment, svg, text
 from optkit.answers import ENDINGS
-from optkit.phases import PHASE_WORDS, TIMED_PHASES
+from optkit.disturbance import NOISY_SHARE
+from optkit.doubts import NOISY_THROTTLE
+from optkit.errors import VariantError
+from optkit.phases import LAST_PHASES, PHASE_WORDS, TIMED_PHASES
+from optkit.variant import Variant
+from optkit.verdicts import Doubt
 from optkit.widgets.table import named
 
 if TYPE_CHECKING:
@@ -31,17 +36,27 @@ COMPARED, COSTS = ("speedup", "spread"), ("latency", "break_even", "startup", "c
 
 def head(title: str, facts: list[str], comparison: Comparison) -> str:
     """Return the title line: the model, what is known of it, and how noisy the machine is."""
-    said = []
-    if comparison.noise is not None:
-        said.append(f"machine noise {comparison.noise:.1%}")
-    around = comparison.surroundings
-    if around.others_cpus is not None and around.visible_cpus:
-        is_quiet = around.others_cpus <= BUSY_CPUS * around.visible_cpus
-        others = f"others use {around.others_cpus:.1f} of {around.visible_cpus} CPUs"
-        said.append("quiet" if is_quiet else f"busy: {others}")
+    said = [] if comparison.noise is None else [f"machine noise {comparison.noise:.1%}"]
+    said += _quiet(comparison)
     explained = escape(answers.machine(comparison), quote=True)
-    pill = f'<span class="optkit-pill" title="{explained}">{" · ".join(said)}</span>' if said else ""
-    return f'<div class="optkit-head"><b>{escape(title)}</b><span>{escape(" · ".join(facts))}</span>{pill}</div>'
+    pill = f'<span class="optkit-pill" title="{explained}">{escape(" · ".join(said))}</span>' if said else ""
+    name, more = text.plain(title, limit=text.LONGEST_NAME), text.plain(" · ".join(facts))
+    return f'<div class="optkit-head"><b>{escape(name)}</b><span>{escape(more)}</span>{pill}</div>'
+
+
+def _quiet(comparison: Comparison) -> list[str]:
+    """Say whether the machine is quiet: now, while a study runs, and on the whole when it is over."""
+    around, last = comparison.surroundings, comparison.readings[-1] if comparison.readings else None
+    is_live = comparison.ended_because is None and last is not None
+    others = last.others_cpus if is_live and last is not None else around.others_cpus
+    if others is None or not around.visible_cpus:
+        return []
+    if around.throttled_share is not None and around.throttled_share > NOISY_THROTTLE:
+        return [f"held back {around.throttled_share:.0%} of the time"]
+    if others > NOISY_SHARE * around.visible_cpus:
+        return [f"busy: others use {others:.1f} of {around.visible_cpus} CPUs"]
+    is_noisy = any(Doubt.NOISY_MACHINE in m.doubts for m in comparison.measurements.values())
+    return ["noisy" if is_noisy else "quiet"]
 
 
 def facts(comparison: Comparison) -> list[str]:
@@ -64,14 +79,15 @@ def machine() -> list[str]:
     return [f"{here.usable_cpus:g} CPUs usable", f"torch {here.versions.get('torch', 'missing')}"]
 
 
-def files(kinds: Mapping[str, tuple[str, str]]) -> str:
-    """Return buttons that save each kind of file."""
+def files(kinds: Mapping[str, tuple[str, str]], calls: float | None = None) -> str:
+    """Return buttons that save each kind of file; with `calls` it is said that files do not count them."""
     buttons = "".join(
         f'<button type="button" data-send="{escape(json.dumps({"op": "save", "name": kind}), quote=True)}" '
         f'data-key="save {kind}" title="{escape(said, quote=True)}">{escape(name)}</button>'
         for kind, (name, said) in kinds.items()
     )
-    return f'<div class="optkit-files"><span>Take away</span>{buttons}</div>'
+    more = "" if calls is None else "<small>in files, best is what is fastest, whatever the calls per process</small>"
+    return f'<div class="optkit-files"><span>Take away</span>{buttons}{more}</div>'
 
 
 def answer(sentence: str, tone: str = "", *, code: str = "") -> str:
@@ -99,16 +115,16 @@ def progress(
     left_s
         About how many seconds it will still take; None where its last steps have begun, or time is used up.
     running, ready
-        Whether it runs, and what is said where it does not yet.
+        Whether it runs, and how long the next will take, in words.
     """
     ticking = "true" if running else "false"
-    said = _doing(comparison, phase_s, ticking) if running else escape(ready) or "Ready."
+    said = _doing(comparison, phase_s, ticking) if running else f"Ready{ready and f': {escape(ready)}'}."
     if comparison.ended_because is not None:
-        said = f"Ended: {ENDINGS[comparison.ended_because]}."
+        said = f"Ended: {ENDINGS[comparison.ended_because]}.{ready and f' The next: {escape(ready)}.'}"
     bar = more = ""
     if running:
         if left_s is None:
-            more = f", {_last_steps(comparison.now)}" if comparison.now else ""
+            more = _last_steps(comparison.now)
         else:
             more = f'<span data-left-s="{left_s:.0f}"></span>'
             share = elapsed_s / max(elapsed_s + left_s, 1e-9)
@@ -116,7 +132,7 @@ def progress(
     clock = f'<span data-elapsed-s="{elapsed_s:.1f}" data-running="{ticking}"></span>'
     clock = f"<small>{clock}{more}</small>" if running or comparison.started else ""
     held = _memory(comparison) if running else ""
-    return f'<div class="optkit-progress"><span>{said}</span>{bar}{clock}{held}</div>'
+    return f'<div class="optkit-progress"><span>{said}</span><div>{bar}{clock}{held}</div></div>'
 
 
 def _doing(comparison: Comparison, phase_s: float, ticking: str) -> str:
@@ -144,10 +160,11 @@ def _memory(comparison: Comparison) -> str:
 
 
 def _last_steps(now: PhaseBegan | None) -> str:
-    """Say why a study still goes on where nobody can tell for how long."""
+    """Say why a study still goes on where nobody can tell for how long; nothing while a variant is brought up."""
     if now is not None and now.phase == "rounds":
-        return "finishing this round" if (now.round_number or 0) > FIRST_ROUNDS else "finishing the first three rounds"
-    return "the last steps"
+        over = (now.round_number or 0) > FIRST_ROUNDS
+        return ", finishing this round" if over else ", finishing the first three rounds"
+    return ", the last steps" if now is not None and now.phase in LAST_PHASES else ""
 
 
 def _compiling(comparison: Comparison) -> str:
@@ -181,28 +198,49 @@ def timeline(comparison: Comparison, marks: Marks) -> str:
     """Return what first calls spent their time on, to stand below the live plot; nothing while there is nothing."""
     if not charts.read(comparison, "compiling", marks=marks).rows:
         return ""
-    return _drawn(comparison, ("compiling",), marks)
+    rows = sum(_compiles(name) for name in comparison.measurements)
+    return f'<div style="min-height:{110 + 26 * rows}px">{_drawn(comparison, ("compiling",), marks)}</div>'
+
+
+def _compiles(name: str) -> bool:
+    """Whether a variant will have a row of its own in the timeline, so that room is kept and nothing jumps."""
+    try:
+        engine = Variant.read(name).engine
+    except VariantError:
+        return False
+    return engine.compiles or engine.exports
+
+
+def code(comparison: Comparison, variant: str) -> str:
+    """Return Python that runs a variant; empty where that is none here, as in a record of another version."""
+    try:
+        return comparison.code(variant)
+    except (LookupError, ValueError):
+        return ""
 
 
 def code_page(comparison: Comparison, chosen: tuple[str, str] | None, calls: float | None) -> str:
     """Return the code of the best variant, and of each other that ran; before a study, name and code of `chosen`."""
     if not comparison.has_answer:
-        return _code(*chosen, 0) if chosen else _nothing("The code of each variant appears here.")
+        return _code(*chosen, 0, "chosen") if chosen else _nothing("The code of each variant appears here.")
     best = comparison.best(calls=calls)
     others = [m for m in comparison.ranked(calls=calls) if m is not best and m.status not in ("failed", "skipped")]
-    shown = [_code(str(m), comparison.code(str(m)), place) for place, m in enumerate([best, *others])]
+    codes = {str(m): code(comparison, str(m)) for m in (best, *others)}
+    shown = [_code(name, known, place, name) for place, (name, known) in enumerate(codes.items()) if known]
+    name = escape(json.dumps(text.plain(str(best), limit=text.LONGEST_NAME)))
     more = (
-        '<p class="optkit-placeholder">In Python: <code>comparison.apply(model)</code> is the fast callable, and '
-        "<code>comparison.save_recipe(&quot;deploy&quot;)</code> writes all that running it elsewhere needs.</p>"
+        f'<p class="optkit-placeholder">In Python: <code>comparison.measurements[{name}].apply(model)</code> is the '
+        f"callable, and <code>comparison.save_recipe(&quot;deploy&quot;, {name})</code> writes all that running it "
+        "elsewhere needs.</p>"
     )
     return "".join(shown) + more
 
 
-def _code(title: str, source: str, place: int) -> str:
+def _code(title: str, source: str, place: int, key: str) -> str:
     """Return code behind a fold, the first of which is open."""
     name = f"optkit-code-{place}"
     return (
-        f'<details class="optkit-code" data-key="code {escape(title, quote=True)}"{"" if place else " open"}>'
+        f'<details class="optkit-code" data-key="code {escape(key, quote=True)}"{"" if place else " open"}>'
         f"<summary><code>{escape(title)}</code></summary>"
         f'<pre tabindex="0" aria-label="Python of {escape(title, quote=True)}"><code id="{name}">{escape(source)}'
         f'</code></pre><button type="button" data-copy="#{name}" data-key="copy {name}" data-label="Copy">Copy</button>'
@@ -235,7 +273,7 @@ def _agreement(m: Measurement) -> tuple[str, ...]:
         "–" if error is None else f"{error:.2g}",
         f"{cosine:.6f}" if isinstance(cosine, int | float) else "–",
         f"{top1:.1%}" if isinstance(top1, int | float) else "–",
-        ". ".join(str(told[name]) for name in ("where", "why") if told.get(name)),
+        ". ".join(str(told[name]) for name in ("where", "why") if told.get(name) not in (None, "", "output")),
     )
 
 
@@ -282,3 +320,8 @@ def _nothing(said: str) -> str:
 
 def _begin(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def notice(said: str) -> str:
+    """Return a sentence about what was just asked for, which leaves the answer alone."""
+    return f'<div class="optkit-answer bad"><span>{escape(said)}</span></div>'

@@ -1,5 +1,5 @@
 // A comparison: the answer, tabs, the table, and what can be taken away; and beside it, in an Explorer, what is chosen.
-// Synced traits: _head, _answer, _progress, _table, _files (HTML); _tabs [{name, label}], each of which shows the HTML of
+// Synced traits: _head, _answer, _notice, _progress, _table, _files (HTML); _tabs [{name, label}], each of which shows the HTML of
 // the trait _page_<name>, if there is one, below the part of that name; _tab, the open one; _buttons; _parts, other
 // widgets by name. Sends {op: "press" | "save" | ..., name}; is sent {op: "file", view, name, mime} with the bytes.
 
@@ -94,7 +94,9 @@ function render({ model, el }) {
   else columns.classList.add("optkit-alone");
   columns.append(tabbed());
   columns.append(section("Table", "optkit-card optkit-table", page("_table"), page("_files")));
-  const root = make("div", { className: "optkit-explorer" }, page("_head"), answer(), columns);
+  const notice = page("_notice");
+  notice.setAttribute("role", "status");
+  const root = make("div", { className: "optkit-explorer" }, page("_head"), answer(), notice, columns);
   el.append(root);
 
   function drawButtons() {

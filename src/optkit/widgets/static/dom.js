@@ -17,18 +17,27 @@ function ownKeys(root) {
   }
 }
 
+// What was typed is taken when the field is left, and at Enter, which alone does nothing in the output of a notebook.
+function onTyped(input, take) {
+  input.addEventListener("change", take);
+  input.addEventListener("keydown", (event) => event.key === "Enter" && take());
+}
+
 const newId = () => `optkit-${Math.random().toString(36).slice(2)}`;
 
 // A row of buttons; each is {name, label, title, disabled, primary}. One that has the focus and is greyed out gives the
-// focus to the next that is not, so that nobody who uses the keyboard is thrown out of the row.
+// focus to the last that is not, or to the row until there is one, so that the keyboard stays here: its keys would be
+// the notebook's.
 class Buttons {
   constructor(root, press) {
     this.root = root;
     this.press = press;
     this.made = new Map();
+    root.tabIndex = -1;
+    ownKeys(root);
   }
   draw(wanted) {
-    const focused = this.root.contains(document.activeElement) || this.pressed === document.activeElement;
+    const focused = this.root.contains(document.activeElement);
     for (const one of wanted) {
       if (!this.made.has(one.name)) {
         const element = make("button", { type: "button" });
@@ -43,8 +52,10 @@ class Buttons {
       element.classList.toggle("optkit-primary", Boolean(one.primary));
       if (element.disabled !== Boolean(one.disabled)) element.disabled = Boolean(one.disabled);
     }
-    if (focused && (document.activeElement === document.body || document.activeElement?.disabled)) {
-      [...this.made.values()].findLast((element) => !element.disabled)?.focus({ preventScroll: true });
+    const now = document.activeElement;
+    if (focused && (now === document.body || now === this.root || now?.disabled)) {
+      const next = [...this.made.values()].findLast((element) => !element.disabled);
+      (next ?? this.root).focus({ preventScroll: true });
     }
   }
 }

@@ -6,12 +6,12 @@ function control(field, send) {
   const id = newId();
   if (field.kind === "number") {
     const input = make("input", { type: "number", id, min: field.min, max: field.max, step: field.step });
-    input.addEventListener("change", () => send(field.name, input.valueAsNumber)); // NaN, of an empty one, is null
+    onTyped(input, () => send(field.name, input.valueAsNumber)); // NaN, of an empty one, is null
     return input;
   }
   if (field.kind === "text") {
     const input = make("input", { type: "text", id, spellcheck: false });
-    input.addEventListener("change", () => send(field.name, input.value));
+    onTyped(input, () => send(field.name, input.value));
     return input;
   }
   const select = make("select", { id });

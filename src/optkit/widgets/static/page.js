@@ -63,7 +63,7 @@ class Page {
     }
     for (const one of this.root.querySelectorAll("[data-left-s]")) {
       const left = Number(one.dataset.leftS) - passed;
-      one.textContent = left > 1 ? `, about ${clock(left)} left` : ", nearly done";
+      one.textContent = left > 1 ? `, about ${clock(left)} left` : ", longer than expected";
     }
   }
 

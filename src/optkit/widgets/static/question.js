@@ -15,7 +15,7 @@ function render({ model, el }) {
   const input = make("input", { type: "text", id: newId(), title: described.title ?? "", value: model.get("value") });
   if (described.label) {
     row.append(make("label", { htmlFor: input.id, textContent: described.label }), input);
-    input.addEventListener("change", () => {
+    onTyped(input, () => {
       model.set("value", input.value);
       model.save_changes();
     });

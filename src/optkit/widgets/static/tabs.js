@@ -29,12 +29,15 @@ class Tabs {
 
   show(name) {
     const shown = this.tabs.has(name) ? name : [...this.tabs.keys()][0];
+    const focused = [...this.tabs].find(([, { panel }]) => panel.contains(document.activeElement));
     for (const [one, { tab, panel }] of this.tabs) {
       tab.setAttribute("aria-selected", String(one === shown));
       tab.tabIndex = one === shown ? 0 : -1;
       ownKeys(tab);
       panel.hidden = one !== shown;
     }
+    // What had the focus is out of sight: a keyboard whose keys go nowhere would be the notebook's.
+    if (focused && focused[0] !== shown) this.tabs.get(shown).tab.focus({ preventScroll: true });
   }
 
   key(event) {

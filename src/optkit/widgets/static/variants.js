@@ -66,9 +66,9 @@ function render({ model, el }) {
   function drawList() {
     const focused = [...list.children].findIndex((element) => element.contains(document.activeElement));
     list.replaceChildren(...model.get("_items").map(item));
-    if (focused < 0) return; // else a remove button had the focus: the next one gets it, or the last there is
+    if (focused < 0) return; // else a remove button had the focus: the next one gets it, the last there is, or a preset
     const buttons = [...list.children].map((element) => element.querySelector("button"));
-    (buttons.slice(focused).find(Boolean) ?? buttons.findLast(Boolean))?.focus();
+    (buttons.slice(focused).find(Boolean) ?? buttons.findLast(Boolean) ?? presets.querySelector("button"))?.focus();
   }
 
   function drawReasons() {

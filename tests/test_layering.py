@@ -122,6 +122,7 @@ AWAY = {
     "study_notebook",
 }
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
+NOTEBOOKS = {"tutorials", "cli_notebooks"}
 TOP = {"widgets", "cli", "cli_runs", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
@@ -138,7 +139,8 @@ MAY_IMPORT = {
     **dict.fromkeys(KEPT, LEAVES | FOLD | KEPT),
     "study": LEAVES | FOLD | {"scheduler", "estimate", "recorder", "summary"},
     **dict.fromkeys(AWAY, LEAVES | FOLD | PICTURES | PARENT_SIDE | RUN | AWAY | KEPT | {"study"}),
-    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | KEPT | {"study"}),
+    **dict.fromkeys(NOTEBOOKS, LEAVES | PICTURES | NOTEBOOKS | {"lab", "cli_runs"}),
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | KEPT | NOTEBOOKS | {"study"}),
 }
 TORCH_AT_TOP_LEVEL = {
     "worker.calls",

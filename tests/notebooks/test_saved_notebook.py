@@ -61,6 +61,7 @@ def test_papermill_measures_what_its_parameters_say(tmp_path):
     assert (plan["budget_s"], plan["rounds"], plan["seed"], measured.workload["batch_size"]) == (5, [3, 4], 3, 2)
 
 
+@pytest.mark.slow
 def test_a_model_of_the_users_own_is_built_and_measured_from_any_folder(tmp_path, monkeypatch):
     (tmp_path / "code").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -93,6 +94,7 @@ def test_a_model_of_the_users_own_is_built_and_measured_from_any_folder(tmp_path
     assert measured.started.workload["inputs"] == ["8×16 float32"]
 
 
+@pytest.mark.slow
 def test_without_a_model_nothing_is_measured(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="Put the model of this notebook here: model = "):
         executed(notebook({"variants": ["compile"]}, None, None), tmp_path)

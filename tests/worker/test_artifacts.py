@@ -83,6 +83,7 @@ def measured(model, given, inputs=X, **plan):
     return [m for m in c.measurements.values() if m is not c.baseline]
 
 
+@pytest.mark.slow
 def test_a_users_own_file_is_measured_beside_the_model(model, files):
     for m in measured(model, [engine(kind, files / name) for kind, name in FILES.items()]):
         assert (m.status, m.agreement in ("equal", "close")) == ("ok", True), m.reason

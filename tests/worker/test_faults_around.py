@@ -184,6 +184,7 @@ def on_small_disk(tmp_path, program, variable, size):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_the_history_costs_no_number_and_is_told(tmp_path):
     told = on_small_disk(tmp_path, FULL, "OPTKIT_HOME", "12m")
     assert "full" in told["reason"]

@@ -16,7 +16,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -38,7 +38,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def environment(home: Path, theme: str = "JupyterLab Light") -> dict[str, str]:
+def environment(home: Path, theme: str = "JupyterLab Light", more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which Jupyter reads and writes below `home` only."""
     settings = SETTINGS | {"@jupyterlab/apputils-extension/themes": {"theme": theme}}
     for name, value in settings.items():
@@ -50,12 +50,14 @@ def environment(home: Path, theme: str = "JupyterLab Light") -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": home / "runtime", "JUPYTERLAB_SETTINGS_DIR": home / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces", "IPYTHONDIR": home / "ipython",
     }  # fmt: skip
-    return dict(os.environ) | {name: str(path) for name, path in places.items()}
+    return dict(os.environ) | {name: str(path) for name, path in places.items()} | dict(more or {})
 
 
 @contextlib.contextmanager
-def jupyter_lab(folder: Path, home: Path, theme: str = "JupyterLab Light") -> Iterator[tuple[str, str]]:
-    """Serve `folder`; yield the address and the token."""
+def jupyter_lab(
+    folder: Path, home: Path, theme: str = "JupyterLab Light", more: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Serve `folder`; yield the address and the token. The server and its kernels have `more` in their environment."""
     token, port = secrets.token_hex(16), free_port()
     log = home / "server.log"
     home.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,7 @@ def jupyter_lab(folder: Path, home: Path, theme: str = "JupyterLab Light") -> It
                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root",
                 "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
             ],
-            env=environment(home, theme), stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(home, theme, more), stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
             address = f"http://127.0.0.1:{port}"
@@ -92,13 +94,29 @@ def wait_until_served(url: str, server: subprocess.Popen[bytes], log: Path) -> N
 
 
 class Lab:
-    """A page on JupyterLab; it talks to the application, never to pixels of menus."""
+    """A page on JupyterLab; it talks to the application, never to pixels of menus.
+
+    Attributes
+    ----------
+    console_errors
+        What the page wrote to its console as an error, and what was thrown in it and not caught.
+    requests
+        Addresses of all that the page asked for.
+    """
 
     def __init__(self, page) -> None:
         self.page = page
         self.console_errors: list[str] = []
+        self.requests: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+        page.on("console", self._on_console)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("websocket", lambda socket: self.requests.append(socket.url))
+
+    def _on_console(self, message) -> None:
+        if message.type == "error":
+            self.console_errors.append(f"{message.text} ({message.location.get('url')})")
 
     def open(self, address: str, token: str, notebook: str, *, reset: bool = True) -> None:
         self.page.goto(
@@ -107,17 +125,28 @@ class Lab:
         self.wait_idle()
 
     def wait_idle(self) -> None:
+        self.wait_ready()
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+        )
+
+    def wait_ready(self) -> None:
+        """Wait until the notebook is there with its kernel, which may be busy."""
         self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context")
         self.page.evaluate(
             "async () => { const w = jupyterapp.shell.currentWidget; await jupyterapp.restored;"
             " await w.context.ready; await w.sessionContext.ready; }"
         )
-        self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+
+    def command(self, name: str, **arguments) -> None:
+        """Execute a command of the application."""
+        self.page.evaluate(
+            "async ([name, given]) => { await jupyterapp.commands.execute(name, given) }", [name, arguments]
         )
 
     def run_all(self) -> None:
-        self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+        """Begin to run all cells; a cell can block for as long as it likes."""
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
 
     def execute(self, code: str) -> None:
         """Run code in the notebook's kernel without a cell, which leaves the focus where it is."""
@@ -125,8 +154,37 @@ class Lab:
             "code => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done", code
         )
 
+    def interrupt(self) -> None:
+        """Press ■."""
+        self.command("notebook:interrupt-kernel")
+
+    def restart(self) -> None:
+        """Restart the kernel, without the question that comes first."""
+        self.page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.restartKernel() }")
+        self.wait_idle()
+
     def save(self) -> None:
-        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        self.command("docmanager:save")
+
+    def reload(self) -> None:
+        self.page.reload(wait_until="domcontentloaded")
+        self.wait_ready()
+
+    def choose_theme(self, name: str) -> None:
+        """Switch to another theme at run time: Light or Dark."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {name}")
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg=str(name == "Light").lower()
+        )
+
+    def notebook_state(self) -> tuple[int, str, int]:
+        """Return how many cells there are, whether one is edited, and which is the active one."""
+        return tuple(
+            self.page.evaluate(
+                "() => { const n = jupyterapp.shell.currentWidget.content;"
+                " return [n.model.cells.length, n.mode, n.activeCellIndex]; }"
+            )
+        )
 
     def cell_errors(self) -> list[str]:
         return self.page.locator(

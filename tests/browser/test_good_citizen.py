@@ -86,6 +86,7 @@ def test_axe_finds_no_barrier_on_any_tab_in_light_and_dark_and_plot_and_charts_f
     assert (len(light - dark), len(dark - light)) == (1, 1)  # what stands in bars is as dark as ever
 
 
+@pytest.mark.slow
 def test_axe_finds_no_barrier_before_and_while_a_study_runs(lit):
     lab = lit(EXPLORE)
     lab.page.set_viewport_size(TALL)

@@ -87,6 +87,7 @@ def test_a_kept_run_full_of_hostile_texts_shows_them_as_text_on_every_tab(open_n
     assert lab.cell_errors() == []
 
 
+@pytest.mark.slow
 def test_a_class_and_a_file_with_hostile_names_are_shown_as_text_when_the_model_breaks(open_notebook):
     lab = open_notebook(OWN_MODEL)
     explorer = ExplorerPage(lab)

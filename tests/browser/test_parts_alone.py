@@ -47,6 +47,7 @@ def test_the_fields_of_a_picker_follow_the_engine_and_the_keyboard_keeps_its_pla
     assert lab.cell_errors() == []
 
 
+@pytest.mark.slow
 def test_a_plot_and_a_view_that_are_given_a_studys_events_grow_while_it_runs(open_notebook):
     lab = open_notebook(
         "import optkit\nfrom optkit import ComparisonView, LatencyPlot, VariantPicker\n\n"

@@ -161,3 +161,15 @@ def test_with_calls_a_variant_that_is_surely_faster_a_call_is_not_said_to_be_may
     assert "compile:mode=max-autotune is faster a call, 2.00×, but surely done no sooner." in said
     assert "may be as fast" not in said
     assert "a larger budget" not in said
+
+
+def test_with_calls_what_is_still_starting_when_the_baseline_is_done_needs_no_verdict():
+    told = [started("compile"), *bring_up("eager"), *bring_up("compile", first_ms=60_000)]
+    comparison = Comparison(
+        [*told, *rounds(3, eager=10.0, compile=5.0), *finished("eager", "compile"), ended("budget")]
+    )
+    assert "compile may or may not beat eager after 3 rounds, and no verdict is given under 10" in comparison.answer()
+    said = comparison.answer(calls=100)
+    assert said.startswith("A process that makes 100 calls should stay with eager: it is done after ")
+    assert "compile would still be starting" in said
+    assert "may or may not" in comparison.answer(calls=1_000_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optkit import bill, text
+from optkit.cost import STARTUP_SPREAD
 from optkit.verdicts import FEWEST_DECIDING_ROUNDS, PASSING, Doubt, Verdict
 
 if TYPE_CHECKING:
@@ -41,15 +42,13 @@ def answer(c: Comparison, calls: float | None = None) -> str:
     undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
     if c.ended_because is None:
         return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
-    if undecided:
-        names = " and ".join(map(str, undecided)) if len(undecided) <= NAMED_AT_MOST else f"{len(undecided)} variants"
-        rounds = max(m.rounds for m in undecided)
-        why = (
-            f" after {rounds} rounds, and a verdict wants {FEWEST_DECIDING_ROUNDS}"
-            if rounds < FEWEST_DECIDING_ROUNDS
-            else ""
-        )
-        said = f"Inconclusive: {names} may or may not beat {baseline}{why}; a larger budget would tell."
+    late = [m for m in undecided if calls is not None and _starts_too_late(m, baseline, calls)]
+    if late and len(late) == len(undecided):
+        said = f"A process that makes {calls:,.0f} calls should stay with {baseline}: it is done after "
+        said += f"{text.duration(baseline.cumulative_s(calls or 0))}, and {_some(late)} would still be starting."
+    elif undecided:
+        said = f"Inconclusive: {_some([m for m in undecided if m not in late])} may or may not beat {baseline}"
+        said += f"{_too_few(undecided)}; a larger budget would tell."
     elif all(m.median_s is None for m in others):
         said = f"Only {baseline} could be measured: {text.duration(baseline.median_s)} a call."
     else:
@@ -87,6 +86,25 @@ def agreement(m: Measurement) -> str:
     }
     said = words.get(m.agreement, f"of another {m.agreement} than eager's")
     return f"{said} (within {error:.1g})" if said and error and m.agreement != "equal" else said
+
+
+def _some(found: list[Measurement]) -> str:
+    return " and ".join(map(str, found)) if len(found) <= NAMED_AT_MOST else f"{len(found)} variants"
+
+
+def _too_few(undecided: list[Measurement]) -> str:
+    """Say so where there were too few rounds for any verdict."""
+    rounds = max(m.rounds for m in undecided)
+    if rounds >= FEWEST_DECIDING_ROUNDS:
+        return ""
+    had = f"after {rounds} round{'s' * (rounds != 1)}" if rounds else "before the first round was over"
+    return f" {had}, and no verdict is given under {FEWEST_DECIDING_ROUNDS}"
+
+
+def _starts_too_late(m: Measurement, baseline: Measurement, calls: float) -> bool:
+    """Whether the baseline is surely done with so many calls before a variant has given its first answer."""
+    start, done_s = m.startup(), baseline.cumulative_s(calls)
+    return start is not None and done_s is not None and start.total_s * (1 - STARTUP_SPREAD) > done_s
 
 
 def _first_done(best: Measurement, baseline: Measurement, calls: float | None) -> list[str]:

@@ -43,8 +43,13 @@ def comparison(c: Comparison) -> dict[str, str]:
         )
         for m in c.ranked()
     ]  # fmt: skip
+    plural = "doubt", "doubts"
     doubted = [(str(m), doubt.name, remedy) for m in c.measurements.values() for doubt, remedy in m.remedies.items()]
-    doubts = f"<details><summary>{len(doubted)} doubts</summary>{html_table((), doubted)}</details>" if doubted else ""
+    doubts = (
+        f"<details><summary>{len(doubted)} {plural[len(doubted) != 1]}</summary>{html_table((), doubted)}</details>"
+        if doubted
+        else ""
+    )
     charts = "".join(svg.render(c, name, width=WIDE) for name in ("speedup", "startup"))
     html = f"<p><b>{escape(c.answer())}</b></p>{html_table(head, rows)}{doubts}{charts}"
     picture = svg.render(c, "speedup", standalone=True)

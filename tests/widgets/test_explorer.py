@@ -501,6 +501,53 @@ def test_weights_are_forgotten_with_the_model_that_they_are_of():
     assert "tiny_cnn" in explorer._page_code
 
 
+def test_a_question_is_never_asked_about_another_model_than_is_shown(tell):
+    explorer = explore("resnet18", variants=["compile"])
+    explorer.show(kept_run())
+    explorer.questions.why.look()
+    assert "The run that is shown is of tiny_cnn, and this Explorer has resnet18" in explorer.questions.why._status
+    assert explorer.questions.why.answer is None
+
+
+def test_questions_are_about_a_variant_that_is_listed(tell):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants=["compile"])
+    explorer.run()
+    explorer.wait()
+    explorer.variants.set(["compile:backend=aot_eager"])
+    assert str(explorer._compiled()) == "compile:backend=aot_eager"
+
+
+def test_a_value_that_is_refused_is_said_until_another_is_taken():
+    form = explore("tiny_cnn").form
+    form._receive(form, {"op": "set", "name": "budget_s", "value": 0}, [])
+    assert form._warnings == ["budget_s cannot be 0; it stays as it was."]
+    form._receive(form, {"op": "set", "name": "budget_s", "value": 9}, [])
+    assert form._warnings == []
+
+
+def test_a_past_run_says_that_it_is_one_until_the_next_study(tell):
+    tell(WHOLE)
+    explorer = explore("tiny_cnn", variants=["compile"])
+    explorer.show(kept_run())
+    assert "past run of 20" in explorer._head
+    explorer.run()
+    explorer.wait()
+    assert "past run" not in explorer._head
+
+
+def test_after_stop_it_says_that_it_is_stopping(tell):
+    tell(STORY, hold=True)
+    explorer = explore("tiny_cnn", variants="compile")
+    explorer.run()
+    wait_for(lambda: explorer.comparison.measurements)
+    explorer._runner.is_stopping = True
+    explorer._draw_controls()
+    assert "Stopping …" in explorer._progress
+    explorer.stop()
+    explorer.wait()
+
+
 def kept_run():
     """Return the id of a run of tiny_cnn that is in the history."""
     study = Study("tiny_cnn", ["compile"], budget_s=7)

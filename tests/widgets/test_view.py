@@ -239,3 +239,13 @@ def test_the_code_of_the_best_comes_first_and_of_what_failed_there_is_none():
 def test_buttons_name_each_file_that_can_be_taken_away():
     html = checked(view.files(files.KINDS))
     assert re.findall(r">([^<>]+)</button>", html) == ["HTML report", "CSV", "JSON", "Notebook"]
+
+
+def test_what_gives_other_outputs_has_no_rank_and_its_code_says_so():
+    told = [*rounds(20, eager=10, compile=5), checked_event("compile", "different", error=0.7)]
+    over = story(*told, *finished("eager", "compile"), ended())
+    first, second = rows_of(table.render(over))
+    assert "<code>compile</code>" in first
+    assert "<td></td>" in first
+    assert "<td>1</td>" in second
+    assert "# Mind: its outputs are different from eager&#x27;s (within 0.7)." in view.code_page(over, None, None)

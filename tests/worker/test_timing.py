@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optkit.worker import timing
+from optkit.worker.session import Session
 from optkit.worker.timing import Stopwatch, block_calls
 
 MS = 1_000_000
@@ -141,3 +144,13 @@ def test_a_turn_takes_just_enough_samples_for_both_limits(takes, least_calls, le
 
 def test_the_real_clock_is_the_default():
     assert Stopwatch(lambda: sum(range(1000)), (((), {}),)).one() > 0
+
+
+def test_a_block_is_as_long_as_undisturbed_calls_need_even_where_the_first_few_were_all_disturbed(bench):
+    disturbed = bench(*[20 * MS] * 25, *[MS // 20] * 10_000)  # 20 ms each while something else runs, then 50 µs
+    session = Session(-1, -1)
+    session.watch, session.variant = disturbed.watch, SimpleNamespace(engine=SimpleNamespace(lingers_s=0.0))
+    settled = session.do_settle(limit_s=5.0, least_calls=40)
+    assert settled["is_short"]
+    turn = session.do_turn(in_blocks=True, least_calls=10, least_s=0.1, discard_calls=2, discard_s=0.0)
+    assert turn["calls_per_sample"] == 200

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from optkit.comparison import Comparison
-from optkit.errors import OptkitError, UsageError, VariantError
+from optkit.errors import OptkitError, UsageError
 from optkit.events import CompileBegan, PhaseBegan, StudyEnded, Waiting
 from optkit.marks import Marks
 from optkit.phases import TIMED_PHASES
@@ -95,14 +95,14 @@ class Explorer(ComparisonView):
         name = None if self._own else DEFAULT_MODEL if own is None else own.name
         self._runner: Runner | None = None
         self._error: BaseException | None = None
-        self._skipped = ""
+        self._skipped = self._past = ""
         self._heard = self._phase_began = self._flushed = 0.0
         marks = Marks()
         self.variants = VariantList(variants, marks=marks)
         self.picker = VariantPicker()
         self.plot = LatencyPlot(marks=marks)
         self.form = SettingsForm(name, batch_size, self.plan, shape=shape, calls=calls)
-        self.questions = Questions(self._workload, self._compiled, lambda: self.variants.variants, marks)
+        self.questions = Questions(self._asked_about, self._compiled, lambda: self.variants.variants, marks)
         chooser = {"form": self.form, "list": self.variants, "picker": self.picker, "live": self.plot}
         super().__init__(marks=marks, parts=chooser | self.questions.all)
         self.form.observe(lambda _: self._chosen(), "_fields")
@@ -166,7 +166,7 @@ class Explorer(ComparisonView):
             self._runner.wait()  # the last one may still be drawing its end
         study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
         check_alone()  # before anything that is shown gives way
-        self._error, self._skipped = None, ""
+        self._error, self._skipped, self._past = None, "", ""
         self._comparison = Comparison(workload=study.workload, variants=study.variants)
         self._heard = self._phase_began = time.monotonic()
         self.questions.clear()
@@ -198,6 +198,9 @@ class Explorer(ComparisonView):
         """
         events = past.events(run_id)
         self.comparison = Comparison(events)
+        self._past = past.when(self.comparison)
+        self._tab = "compare"
+        self._draw()
         for event in events:
             self.plot.apply(event)
         self.plot.flush()
@@ -244,13 +247,23 @@ class Explorer(ComparisonView):
 
     def _replace(self, comparison: Comparison) -> None:
         self._check_idle()
-        self._error = None
+        self._error, self._past = None, ""
         self.questions.clear()
         self.plot.reset([])
         super()._replace(comparison)
 
     def _workload(self) -> Workload:
         return self._own or workload_from(**self.form.workload, **self._given)
+
+    def _asked_about(self) -> Workload:
+        """Return what questions are about, unless what is shown is a run of something else."""
+        workload, started = self._workload(), self.comparison.started
+        if started is not None and started.workload.get("model") != workload.name:
+            raise UsageError(
+                f"The run that is shown is of {started.workload.get('model')}, and this Explorer has {workload.name}; "
+                "press Run, or give that model to optkit.explore, to ask about it."
+            )
+        return workload
 
     def _plan(self) -> Plan:
         return plan_from(None, {**vars(self.plan), **self.form.plan_fields})
@@ -259,11 +272,11 @@ class Explorer(ComparisonView):
         return str(self.comparison.best(calls=self.calls))
 
     def _compiled(self) -> Variant:
-        """Return the fastest variant of torch.compile that was measured, else the first that is listed."""
-        ranked = (_read(str(one)) for one in self.comparison.ranked())
-        chosen = (*ranked, *self.variants.variants, self.picker.variant)
-        known = [one for one in chosen if one is not None and one.engine.compiles]
-        return known[0] if known else Variant.parse("compile")
+        """Return the variant of torch.compile to ask about: of those listed the fastest, or the first if none ran."""
+        listed = {str(one): one for one in self.variants.variants if one.engine.compiles}
+        measured = [str(one) for one in self.comparison.ranked() if one.median_s is not None]
+        known = [*(listed[name] for name in measured if name in listed), *listed.values(), self.picker.variant]
+        return next((one for one in known if one.engine.compiles), Variant.parse("compile"))
 
     def _brought_up(self) -> str | None:
         """Return the variant that is being brought up; the baseline is nobody's to skip."""
@@ -343,6 +356,7 @@ class Explorer(ComparisonView):
             elapsed_s=elapsed_s,
             left_s=None if study is None else study.left_s(self.comparison, elapsed_s),
             running=running,
+            stopping=self._runner is not None and self._runner.is_stopping,
             ready="" if running else self._estimate(),
         )
 
@@ -356,10 +370,12 @@ class Explorer(ComparisonView):
     def _title(self) -> str:
         if self.comparison.started is not None:
             return super()._title()
-        return self._own.name if self._own else "optkit Explorer"
+        return self._own.name if self._own else str(self.form.model)
 
     def _facts(self) -> list[str]:
-        return super()._facts() if self.comparison.started is not None else view.machine()
+        if self.comparison.started is None:
+            return view.machine()
+        return [*([f"past run of {self._past}"] if self._past else []), *super()._facts()]
 
     def _chosen_code(self) -> tuple[str, str]:
         variant = self.picker.variant
@@ -412,14 +428,6 @@ class Explorer(ComparisonView):
         if variant == BASELINE:
             raise UsageError(f"{BASELINE} is always measured, as the baseline.")
         self.variants.add(variant)
-
-
-def _read(name: str) -> Variant | None:
-    """Read the name of a variant that was measured; None where a callable is in it, or it is none here."""
-    try:
-        return Variant.parse(name)
-    except VariantError:
-        return None
 
 
 def _button(name: str, title: str, disabled: bool) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class Form(anywidget.AnyWidget):
         """Take a value that was chosen in the browser; raise ValueError to refuse it."""
         raise NotImplementedError
 
+    def refuse(self, said: str) -> None:
+        """Say why a value was not taken; a form that shows what stands against its own choice says nothing more."""
+
     def _receive(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         if content.get("op") != "set":
             return
@@ -68,5 +71,6 @@ class Form(anywidget.AnyWidget):
         else:
             try:
                 self.choose(content["name"], content["value"])
-            except ValueError:  # what the browser sends is not trusted to be one of the options
+            except ValueError as error:  # what the browser sends is not trusted to be one of the options
+                self.refuse(str(error))
                 self.send({"op": "redraw"})

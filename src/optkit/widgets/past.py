@@ -14,10 +14,11 @@ from optkit.runs import load
 from optkit.store import Store
 
 if TYPE_CHECKING:
+    from optkit.comparison import Comparison
     from optkit.events import Event
     from optkit.workload import Workload
 
-__all__ = ["events", "load", "page"]
+__all__ = ["events", "load", "page", "when"]
 
 MOST = 25
 
@@ -57,17 +58,26 @@ def page(own: Workload | None) -> str:
     )
 
 
+def when(run: Comparison) -> str:
+    """Return when a run began, in this machine's time."""
+    return _time(0.0 if run.started is None else run.started.time_unix_s)
+
+
+def _time(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_s))
+
+
 def _row(row: dict[str, Any], here: str | None) -> str:
     run_id = str(row["run_id"])
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"]))
+    began = _time(row["started"])
     model, batch = text.plain(str(row.get("model") or "–")), row.get("batch_size")
     size = f" <small>batch {batch}</small>" if batch is not None and batch != 1 else ""
     ended = dict[Any, str](ENDINGS).get(row.get("ended_because"), "it goes on")
-    buttons = [_button("show", "Show", run_id, f"Show the run of {when}")]
+    buttons = [_button("show", "Show", run_id, f"Show the run of {began}")]
     if (here is None and batch is not None) or (here is not None and here == row.get("model")):
-        buttons.append(_button("rerun", "Run again", run_id, f"Measure the run of {when} again"))
+        buttons.append(_button("rerun", "Run again", run_id, f"Measure the run of {began} again"))
     return (
-        f'<tr><td>{when}</td><td class="wrap"><code>{escape(model)}</code>{size}</td>'
+        f'<tr><td>{began}</td><td class="wrap"><code>{escape(model)}</code>{size}</td>'
         f'<td class="wrap">{escape(str(row.get("answer") or "–"))}</td><td class="wrap">{escape(ended)}</td>'
         f'<td class="optkit-row-buttons">{"".join(buttons)}</td></tr>'
     )

@@ -85,6 +85,10 @@ class SettingsForm(Form):
             self.plan = self._changed(name, value)
         self._draw()
 
+    def refuse(self, said: str) -> None:
+        """Say why a value was not taken, until another one is."""
+        self._warnings = [said]
+
     def _changed(self, name: str, value: Any) -> Plan:
         now = vars(self.plan)
         if name == "budget_s" and isinstance(value, int | float) and 0 < value <= MOST_BUDGET_S:
@@ -95,7 +99,7 @@ class SettingsForm(Form):
             return Plan(**now | {"warm": _BOOLEAN[value]})
         if name == "goal" and value in _GOALS:
             return Plan(**now | {"goal": _GOALS[value]})
-        raise ValueError(f"{name} cannot be {value!r}")
+        raise ValueError(f"{name} cannot be {value!r}; it stays as it was.")
 
     def _checked_shape(self, value: str) -> tuple[int, ...] | None:
         shape = _numbers(value, "x") or None
@@ -126,6 +130,7 @@ class SettingsForm(Form):
             sizes
             | {"hint": "Batch sizes at which inputs per second are counted: 1, 8, 32", "set": bool(sizes["value"])},
         ]
+        self._warnings = []
         self._fields = [
             *fields,
             number("budget_s", "Budget (s)", self.plan.budget_s, least=1, most=MOST_BUDGET_S)

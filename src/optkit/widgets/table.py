@@ -17,6 +17,8 @@ from optkit.cells import TERMS
 from optkit.marks import Marks
 from optkit.marks import svg as mark_svg
 from optkit.phases import PHASE_WORDS
+from optkit.takeaway import UNCOMPARED
+from optkit.verdicts import PASSING
 from optkit.widgets.forest import Forest
 
 if TYPE_CHECKING:
@@ -86,9 +88,12 @@ def render(comparison: Comparison, marks: Marks | None = None, calls: float | No
         return f'<td class="forest">{plot.row(m, drawn[m.variant])}</td>'
 
     common = _common(comparison)
+    # Whatever gives other outputs than eager is no rival of those that give the same, however fast.
+    ranked = [m for m in rows if over and m.median_s is not None and m.agreement in (None, *PASSING, *UNCOMPARED)]
+    places = {m.variant: place for place, m in enumerate(ranked, start=1)}
     body = "".join(
-        _row(m, _who(m, drawn[m.variant], common), numbers, whiskers(m), is_best=m is best, place=place if over else 0)
-        for place, m in enumerate(rows, start=1)
+        _row(m, _who(m, drawn[m.variant], common), numbers, whiskers(m), is_best=m is best, place=places.get(m.variant))
+        for m in rows
     )
     said = f'<div class="optkit-common">Of every row: {_chips("every row", common)}</div>' if common else ""
     return (
@@ -98,13 +103,12 @@ def render(comparison: Comparison, marks: Marks | None = None, calls: float | No
     )
 
 
-def _row(m: Measurement, who: str, numbers: list[Column], whiskers: str, *, is_best: bool, place: int) -> str:
+def _row(m: Measurement, who: str, numbers: list[Column], whiskers: str, *, is_best: bool, place: int | None) -> str:
     verdict = escape(cells.verdict(m), quote=True)
     first, *others = (f'<td class="n" data-value="{_value(one.value(m))}">{one.shown(m)}</td>' for one in numbers)
     start = '<tr class="best">' if is_best else "<tr>"
-    rank = place if place and m.median_s is not None else ""
     return (
-        f'{start}<td>{rank}</td>{who}<td class="verdict" data-value="{verdict}">{verdict}</td>'
+        f'{start}<td>{place or ""}</td>{who}<td class="verdict" data-value="{verdict}">{verdict}</td>'
         f"{first}{whiskers}{''.join(others)}</tr>"
     )
 

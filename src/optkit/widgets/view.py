@@ -6,14 +6,14 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from optkit import answers, bill, cells, charts, environment, svg, text
+from optkit import answers, bill, cells, charts, environment, script, svg, text
 from optkit.answers import ENDINGS
 from optkit.disturbance import NOISY_SHARE
 from optkit.doubts import NOISY_THROTTLE
 from optkit.errors import VariantError
 from optkit.phases import LAST_PHASES, PHASE_WORDS, TIMED_PHASES
 from optkit.variant import Variant
-from optkit.verdicts import Doubt
+from optkit.verdicts import PASSING, Doubt
 from optkit.widgets.table import named
 
 if TYPE_CHECKING:
@@ -102,7 +102,14 @@ def answer(sentence: str, tone: str = "", *, code: str = "") -> str:
 
 
 def progress(
-    comparison: Comparison, *, phase_s: float, elapsed_s: float, left_s: float | None, running: bool, ready: str = ""
+    comparison: Comparison,
+    *,
+    phase_s: float,
+    elapsed_s: float,
+    left_s: float | None,
+    running: bool,
+    ready: str = "",
+    stopping: bool = False,
 ) -> str:
     """Return the line that says what is going on, with clocks that run on by themselves.
 
@@ -114,15 +121,17 @@ def progress(
         Seconds since the phase, and since the study began.
     left_s
         About how many seconds it will still take; None where its last steps have begun, or time is used up.
-    running, ready
-        Whether it runs, and how long the next will take, in words.
+    running, stopping, ready
+        Whether it runs, whether it was asked to stop, and how long the next will take, in words.
     """
     ticking = "true" if running else "false"
     said = _doing(comparison, phase_s, ticking) if running else f"Ready{ready and f': {escape(ready)}'}."
     if comparison.ended_because is not None:
         said = f"Ended: {ENDINGS[comparison.ended_because]}.{ready and f' The next: {escape(ready)}.'}"
     bar = more = ""
-    if running:
+    if running and stopping:
+        said = "Stopping …"
+    elif running:
         if left_s is None:
             more = _last_steps(comparison.now)
         else:
@@ -214,9 +223,13 @@ def _compiles(name: str) -> bool:
 def code(comparison: Comparison, variant: str) -> str:
     """Return Python that runs a variant; empty where that is none here, as in a record of another version."""
     try:
-        return comparison.code(variant)
+        lines = comparison.code(variant)
     except (LookupError, ValueError):
         return ""
+    m = comparison.measurements.get(variant)
+    if m is None or m.agreement in (None, *PASSING):
+        return lines
+    return f"{script.comment(f'Mind: its outputs are {answers.agreement(m)}.')}\n{lines}"
 
 
 def code_page(comparison: Comparison, chosen: tuple[str, str] | None, calls: float | None) -> str:

@@ -52,7 +52,7 @@ class Session:
         self.watch: Any = None
         self.trace: compile_trace.Trace | None = None
         self.spec: dict[str, Any] = {}
-        self.typical_ns = 0.0
+        self.undisturbed_ns = 0.0
         self.idle_bytes: int | None = None
         self.fell_back: str | None = None
 
@@ -219,9 +219,9 @@ class Session:
         were too few calls for two windows.
         """
         compiled = self._compiles()
-        self.typical_ns = self.watch.try_out()
-        is_short = self.typical_ns < SHORT_CALL_NS
-        self.watch.sample_calls(block_calls(self.typical_ns) if is_short else 1)
+        self.undisturbed_ns = self.watch.try_out()
+        is_short = self.undisturbed_ns < SHORT_CALL_NS
+        self.watch.sample_calls(block_calls(self.undisturbed_ns) if is_short else 1)
         self.watch.discard(0, 0)
         begin, first = perf_counter(), self.watch.calls + 1
         last = self.watch.calls + least_calls
@@ -242,7 +242,11 @@ class Session:
         if steady is None and len(samples) >= WINDOW and not quiet_from:  # a slow model: what there is, in two halves
             half = len(samples) // 2
             steady = stats.is_steady(samples[:half], samples[-half:])
+        # A few calls on a busy machine can all be disturbed, and a block that is sized by them would be a single call
+        # beside other variants' blocks of hundreds: a median without stalls beside means with all of them.
+        self.undisturbed_ns = min([self.undisturbed_ns, *(ns / self.watch.calls_per_sample for ns in samples)])
         self._let_threads_rest()
+        is_short = self.undisturbed_ns < SHORT_CALL_NS
         return self._samples(first, samples, compiled) | {"steady": steady, "is_short": is_short}
 
     def do_turn(
@@ -250,7 +254,7 @@ class Session:
     ) -> dict[str, Any]:
         """One turn of a round: some calls that do not count, then some that do."""
         compiled = self._compiles()
-        self.watch.sample_calls(block_calls(self.typical_ns) if in_blocks else 1)
+        self.watch.sample_calls(block_calls(self.undisturbed_ns) if in_blocks else 1)
         self.watch.discard(discard_calls, discard_s)
         first = self.watch.calls + 1
         samples = self.watch.take(least_calls, least_s)

@@ -153,6 +153,6 @@ class Stopwatch:
         return samples
 
 
-def block_calls(typical_ns: float) -> int:
-    """Return how many calls of a typical duration a block of at least 10 ms needs."""
-    return math.ceil(BLOCK_NS / max(typical_ns, 1.0))
+def block_calls(undisturbed_ns: float) -> int:
+    """Return how many calls a block of at least 10 ms needs, where a call takes so long that nothing disturbs."""
+    return math.ceil(BLOCK_NS / max(undisturbed_ns, 1.0))

@@ -3,10 +3,13 @@
 // the trait _page_<name>, if there is one, below the part of that name; _tab, the open one; _buttons; _parts, other
 // widgets by name. Sends {op: "press" | "save" | ..., name}; is sent {op: "file", view, name, mime} with the bytes.
 
+const GONE =
+  "The kernel of this Explorer is gone, so nothing can be pressed any more. Run its cell again: what was measured is kept, and listed under Past runs.";
 const BESIDE = ["form", "list", "picker"];
 
-async function embed(model, reference, holder, views) {
+async function embed(model, reference, holder, views, gone) {
   const child = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
+  child.on("comm_live_update", () => child.comm_live || gone()); // its kernel has ended, or was started anew
   const view = await model.widget_manager.create_view(child);
   views.push(view);
   holder.append(view.el);
@@ -35,6 +38,11 @@ function render({ model, el }) {
   const send = (message) => model.send({ ...message, view });
   const holder = (className = "") => make("div", { className });
 
+  function gone() {
+    notice.replaceChildren(make("div", { className: "optkit-answer bad", textContent: GONE }));
+    root.querySelectorAll("button:not([role=tab]), input, select").forEach((one) => (one.disabled = true));
+  }
+
   function page(trait, className) {
     const root = holder(className);
     const one = new Page(root, send);
@@ -54,7 +62,7 @@ function render({ model, el }) {
     const add = holder("optkit-buttons optkit-add");
     buttons.push(new Buttons(add, (name) => send({ op: "press", name })));
     const heading = make("h4", { textContent: "Add one" });
-    for (const name of BESIDE) embed(model, parts[name], places[name], views);
+    for (const name of BESIDE) embed(model, parts[name], places[name], views, gone);
     return section("Choose", "optkit-card optkit-chooser", places.form, places.list, heading, places.picker, add);
   }
 
@@ -77,7 +85,7 @@ function render({ model, el }) {
       if (parts[name]) {
         const place = holder();
         panel.append(place);
-        embed(model, parts[name], place, views);
+        embed(model, parts[name], place, views, gone);
       }
       if (model.get(`_page_${name}`) !== undefined) panel.append(page(`_page_${name}`));
     }

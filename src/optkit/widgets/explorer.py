@@ -399,7 +399,7 @@ class Explorer(ComparisonView):
         """Say how long it will take; nothing where what is chosen makes no sense, which Run will tell."""
         try:
             study = Study(self._workload(), self.variants.variants or ["eager"], self._plan())
-            return f"it will take {study.estimate().said}"
+            return study.estimate().said
         except OptkitError:
             return ""
 

@@ -125,9 +125,13 @@ def progress(
         Whether it runs, whether it was asked to stop, and how long the next will take, in words.
     """
     ticking = "true" if running else "false"
-    said = _doing(comparison, phase_s, ticking) if running else f"Ready{ready and f': {escape(ready)}'}."
+    if running:
+        said = _doing(comparison, phase_s, ticking)
+    else:
+        said = f"Ready: it will take {escape(ready)}." if ready else "Ready."
     if comparison.ended_because is not None:
-        said = f"Ended: {ENDINGS[comparison.ended_because]}.{ready and f' The next: {escape(ready)}.'}"
+        again = f" Another run will take {escape(ready)}." if ready else ""
+        said = f"Ended: {ENDINGS[comparison.ended_because]}.{again}"
     bar = more = ""
     if running and stopping:
         said = "Stopping …"

@@ -40,7 +40,7 @@ function render({ model, el }) {
 
   function gone() {
     notice.replaceChildren(make("div", { className: "optkit-answer bad", textContent: GONE }));
-    root.querySelectorAll("button:not([role=tab]), input, select").forEach((one) => (one.disabled = true));
+    root.querySelectorAll("button:not([role=tab], [data-copy], [data-sort]), input, select").forEach((one) => (one.disabled = true));
   }
 
   function page(trait, className) {
@@ -104,7 +104,7 @@ function render({ model, el }) {
   columns.append(section("Table", "optkit-card optkit-table", page("_table"), page("_files")));
   const notice = page("_notice");
   notice.setAttribute("role", "status");
-  const root = make("div", { className: "optkit-explorer" }, page("_head"), answer(), notice, columns);
+  const root = make("div", { className: "optkit-explorer" }, page("_head"), make("div", {}, answer(), notice), columns);
   el.append(root);
 
   function drawButtons() {

@@ -207,7 +207,7 @@ def ask(page: Page) -> None:
         )
         said = panel.locator(".optkit-asked").inner_text()
         print(f"{TABS[tab]}: {said}", flush=True)  # noqa: T201
-        if not said.startswith("Answered"):
+        if ": answered in" not in said:
             raise RuntimeError(f"{TABS[tab]} was not answered: {said}")
 
 

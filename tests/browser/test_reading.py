@@ -100,7 +100,9 @@ def test_a_past_run_is_shown_and_measured_again(open_notebook, run_id):
     assert explorer.order() == RANKED
     assert explorer.wait_for_points() > 50
     assert explorer.names() == ["eager", "compile"]  # looking at a run chooses nothing
-    expect(explorer.panel("Past runs")).to_be_visible()
+    expect(explorer.panel("Compare")).to_be_visible()
+    expect(explorer.tab("Compare")).to_be_focused()  # the button that had the focus is out of sight
+    explorer.open_tab("Past runs")
 
     row.get_by_role("button", name="Measure").click()
     expect(explorer.stop).to_be_enabled()

@@ -128,6 +128,7 @@ def test_the_costs_are_in_the_json_document(told):
     assert costs["throughput_per_s"]["2"] > 0
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_call_that_holds_500_mb_is_seen():
     comparison = optkit.compare(Hungry(), torch.randn(4), ["eager"], budget_s=2, rounds=(1, 1))
     assert comparison.baseline.peak_memory_bytes == pytest.approx(HELD_BYTES, rel=0.05)

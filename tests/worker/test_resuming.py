@@ -50,6 +50,7 @@ def stopped_after(study, rounds):
     return events
 
 
+@pytest.mark.slow
 def test_a_row_whose_worker_cannot_be_had_again_keeps_its_rounds_and_says_why(tmp_path):
     variant = once(str(tmp_path / "flag"))
     first = stopped_after(Study("tiny_cnn", [variant, "eager+no_grad"], budget_s=60, rounds=(5, 5)), 3)

@@ -548,6 +548,12 @@ def test_after_stop_it_says_that_it_is_stopping(tell):
     explorer.wait()
 
 
+def test_settings_with_weights_of_another_model_keep_them():
+    explorer = explore("tiny_cnn", variants=["compile"])
+    explorer.settings = {"model": "resnet18", "weights": "DEFAULT", "variants": ["compile:backend=aot_eager"]}
+    assert explorer.settings["weights"] == "DEFAULT"
+
+
 def kept_run():
     """Return the id of a run of tiny_cnn that is in the history."""
     study = Study("tiny_cnn", ["compile"], budget_s=7)

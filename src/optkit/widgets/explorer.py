@@ -136,8 +136,9 @@ class Explorer(ComparisonView):
         self.plan = chosen.plan
         self._given = chosen.given | {name: one for name, one in self._given.items() if name == "evaluate"}
         self._weighed = chosen.model
-        self.variants.set(chosen.variants)
+        # The form first: weights are forgotten as soon as something changes while the form has another model.
         self.form.take(chosen.model, chosen.batch_size, chosen.plan, shape=chosen.shape, calls=chosen.calls)
+        self.variants.set(chosen.variants)
 
     @property
     def calls(self) -> float | None:

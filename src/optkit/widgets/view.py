@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 FIRST_ROUNDS = 3
 """The rounds that every variant gets, even past the budget."""
-BUSY_CPUS = 0.25
-"""Others that use no more than this share of the CPUs leave the machine quiet."""
 WIDTH = 780
 """Of charts, in pixels; they shrink where there is less room."""
 COMPARED, COSTS = ("speedup", "spread"), ("latency", "break_even", "startup", "compiling")

@@ -84,12 +84,13 @@ def tree_bytes(roots: tuple[int, ...]) -> int | None:
     What a page is shared with outside of the trees is taken off in proportion (``Pss`` of proc(5)).
     """
     parents = {pid: int(fields[1]) for pid, fields in _processes()} if roots else {}
-    held = [_proportional(pid) for pid in parents if _is_below(pid, roots, parents)]
+    held = [proportional_bytes(pid) for pid in parents if _is_below(pid, roots, parents)]
     known = [amount for amount in held if amount is not None]
     return sum(known) if known else None
 
 
-def _proportional(pid: int) -> int | None:
+def proportional_bytes(pid: int) -> int | None:
+    """Return how much memory a process holds, of a page that several share its part; None where that is not told."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

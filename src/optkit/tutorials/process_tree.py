@@ -7,9 +7,10 @@ import ctypes
 import os
 import sys
 import time
-from pathlib import Path
 
 import psutil
+
+from optkit.machine import proportional_bytes
 
 PR_SET_CHILD_SUBREAPER = 36
 KILL_PASSES = 5
@@ -112,11 +113,9 @@ def _living_below() -> list[psutil.Process]:
 
 
 def _held_bytes(process: psutil.Process) -> int | None:
-    try:
-        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    except (OSError, StopIteration):
-        pass
+    held = proportional_bytes(process.pid)
+    if held is not None:
+        return held
     try:
         resident: int = process.memory_info().rss
     except psutil.Error:

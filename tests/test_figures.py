@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from xml.etree import ElementTree as ET
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from optkit import charts, figures, svg, text
 from optkit.comparison import Comparison
@@ -216,3 +218,13 @@ def test_every_shape_has_its_symbol():
 def test_plotly_is_imported_with_the_first_figure(run_python):
     program = "import sys, optkit.figures, optkit.svg; print('plotly' in sys.modules, 'torch' in sys.modules)"
     assert run_python(program).split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_a_cell_that_ends_with_a_figure_shows_plotly_or_the_picture_and_never_a_script(name):
+    format_it = InteractiveShell.instance().display_formatter.format
+    shown, _ = format_it(figures.figure(study(), name))
+    assert set(shown) == {"application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"}
+    assert shown["image/svg+xml"].startswith("<svg")
+    assert charts.CHARTS[name] in shown["text/plain"]
+    json.dumps(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from optkit import charts, drawn_compiling, drawn_spread, text
+from optkit import charts, drawn_compiling, drawn_spread, svg, text
 from optkit.chart_compiling import Compilings
 from optkit.chart_spread import Spreads
 from optkit.charts import BreakEvens, Latency, Speedups, Startups
@@ -38,7 +38,7 @@ SHADE = "rgba(128, 128, 128, 0.22)"
 def figure(
     comparison: Comparison, name: str, *, warm: bool = False, dark: bool = False, marks: Marks | None = None
 ) -> Figure:
-    """Return a chart as a plotly figure.
+    """Return a chart as a plotly figure, which carries the same chart as a picture for where plotly does not run.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def figure(
         If there is no chart of this name.
     """
     chart = charts.read(comparison, name, warm=warm, marks=marks)
-    import plotly.graph_objects as go
+    from optkit.still_figure import StillFigure
 
-    drawn = go.Figure()
+    drawn = StillFigure(picture=svg.render(comparison, name, warm=warm, marks=marks, standalone=True))
     drawn.update_layout(
         template="plotly_dark" if dark else "plotly_white",
         title={"text": charts.CHARTS[name], "x": 0, "xref": "paper", "yref": "container", "y": 1, "yanchor": "top"},

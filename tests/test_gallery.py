@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import hostile
@@ -133,10 +134,19 @@ def test_what_runs_or_is_loaded_is_taken_out(tmp_path, html, where):
 
 def test_a_picture_beside_the_notebook_travels_with_the_page(tmp_path):
     (tmp_path / "picture.png").write_bytes(base64.b64decode(PNG))
-    notebook = new_notebook(cells=[new_markdown_cell("![words](picture.png) ![away](../x.png)")])
+    (tmp_path.parent / "x.png").write_bytes(base64.b64decode(PNG))
+    words = "![words](picture.png) ![away](../x.png) ![none](none.png)\n\n<img src='picture.png'>"
+    notebook = new_notebook(cells=[new_markdown_cell(words)])
     assert sources(check_still(gallery_page.document("t", gallery_page.body(notebook, tmp_path)))) == [
-        "data:image/png;base64"
+        "data:image/png;base64",
+        "data:image/png;base64",
     ]
+
+
+def test_an_answer_stays_folded_away(tmp_path):
+    words = "1. Why?\n   <details><summary>Answer</summary>\n\n   Because `x`.\n   </details>\n2. How?"
+    soup = BeautifulSoup(gallery_page.body(new_notebook(cells=[new_markdown_cell(words)]), tmp_path), "html.parser")
+    assert soup.select_one("details").get_text(" ", strip=True) == "Answer Because x ."
 
 
 def test_of_a_progress_bar_its_last_state_is_left_and_colours_stay(tmp_path):

@@ -6,11 +6,14 @@ forbids a browser both, so that something that was overlooked can do nothing eit
 
 from __future__ import annotations
 
+import base64
 import copy
+import mimetypes
 import re
 import warnings
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from optkit import text
 from optkit.report.parts import POLICY, STYLE
@@ -73,15 +76,15 @@ def body(notebook: NotebookNode, folder: Path) -> str:
     """Return the cells of a notebook as HTML; pictures in its text are looked for in `folder`."""
     from nbconvert.exporters import HTMLExporter
 
-    exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_anchor_links=True)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():  # what cannot be shown is replaced here
             warnings.simplefilter("ignore")
-            html, _ = exporter.from_notebook_node(shown(notebook), resources={"metadata": {"path": str(folder)}})
+            html, _ = exporter.from_notebook_node(shown(notebook))
     except Exception as error:  # noqa: BLE001 - one notebook that nbconvert refuses must not cost the others their pages
         said = text.one_line(f"{type(error).__name__}: {error}", limit=text.LONGEST_NAME)
         return f"<main><p>This notebook cannot be shown as a page; open it in JupyterLab. {escape(said)}</p></main>"
-    return f"<main>{still(html)}</main>"
+    return f"<main>{still(html, folder)}</main>"
 
 
 def shown(notebook: NotebookNode) -> NotebookNode:
@@ -137,9 +140,14 @@ def _can_be_read(html: str) -> bool:
     return bool(soup.get_text(strip=True)) or soup.select_one("img,svg,table,hr,progress,meter") is not None
 
 
-def still(html: str) -> str:
-    """Return HTML without what runs or is loaded; a picture that lies elsewhere becomes its words."""
+def still(html: str, folder: Path) -> str:
+    """Return HTML without what runs or is loaded; a picture that lies in `folder` is put in, another becomes its words.
+
+    nbconvert would put pictures in as well, and by doing so close every element that Markdown has between them.
+    """
     soup = _soup(html)
+    for element in soup.find_all("img"):
+        element.attrs["src"] = _embedded(str(element.attrs.get("src", "")), folder)
     for element in soup.select(LOADED):
         element.decompose()
     for element in soup.find_all(True):
@@ -156,6 +164,18 @@ def still(html: str) -> str:
         if not str(element.attrs.get("src", "")).startswith("data:image/"):
             element.replace_with(f"[{element.attrs.get('alt') or 'picture'}, which is not in this page]")
     return str(soup)
+
+
+def _embedded(source: str, folder: Path) -> str:
+    """Return a picture's file as a ``data:`` address; any other address as it is."""
+    kind, _ = mimetypes.guess_type(source)
+    path = (folder / unquote(source)).resolve()
+    if source.startswith("data:") or not (kind or "").startswith("image/") or not path.is_relative_to(folder.resolve()):
+        return source
+    try:
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return source
 
 
 def _soup(html: str) -> BeautifulSoup:

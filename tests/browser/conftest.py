@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nbformat import NotebookNode
     from playwright.sync_api import BrowserContext
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -96,16 +97,16 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def open_notebook(server, context) -> Iterator[Callable[..., Lab]]:
-    """Return a function that opens a notebook with the given cells in a page, and runs them.
+    """Return a function that opens a notebook with the given cells, or a whole `notebook`, in a page, and runs it.
 
     Once the test is over the kernel is shut down, and the page must have had no errors (a test that expects some sets
     `Lab.console_errors` to an empty list), and must have asked nothing of any other server.
     """
     opened: list[tuple[Lab, str]] = []
 
-    def open_one(*cells: str, run: bool = True) -> Lab:
+    def open_one(*cells: str, notebook: NotebookNode | None = None, run: bool = True) -> Lab:
         name = f"notebook-{next(_numbers)}.ipynb"
-        made = nbformat.v4.new_notebook(
+        made = notebook or nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(one) for one in cells], metadata={"kernelspec": KERNEL}
         )
         nbformat.write(made, server.folder / name)

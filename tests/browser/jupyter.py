@@ -15,9 +15,13 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+import nbformat
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from nbformat import NotebookNode
 
 
 CHROMIUM_ARGUMENTS = [
@@ -147,6 +151,31 @@ class Lab:
     def run_all(self) -> None:
         """Begin to run all cells; a cell can block for as long as it likes."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+    def notebook(self) -> NotebookNode:
+        """Return the notebook as it stands in the page, with its outputs."""
+        told = self.page.evaluate("() => JSON.stringify(jupyterapp.shell.currentWidget.context.model.toJSON())")
+        return nbformat.reads(told, as_version=4)
+
+    def wait_until_run(self, limit_ms: float) -> None:
+        """Wait until the last cell with code has been run, or one has failed, and the kernel is idle."""
+        self.page.wait_for_function(
+            """() => {
+                const widget = jupyterapp.shell.currentWidget;
+                const cells = widget.context.model.toJSON().cells.filter(cell => cell.cell_type === 'code');
+                const failed = cells.some(cell => cell.outputs.some(output => output.output_type === 'error'));
+                const idle = widget.sessionContext.session?.kernel?.status === 'idle';
+                return idle && (failed || cells.at(-1).execution_count !== null);
+            }""",
+            timeout=limit_ms,
+            polling=500,
+        )
+
+    def blank_outputs(self) -> list[str]:
+        """Return the outputs that take no room on the page."""
+        return self.page.locator(".jp-OutputArea-output").evaluate_all(
+            "all => all.filter(one => one.getBoundingClientRect().height < 2).map(one => one.outerHTML.slice(0, 300))"
+        )
 
     def execute(self, code: str) -> None:
         """Run code in the notebook's kernel without a cell, which leaves the focus where it is."""

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: lab test test-all check unit lint format bench truth pictures clean
+.PHONY: lab test test-all check unit lint format bench truth pictures notebooks site binder badge clean
 
 lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the port)
 	$(BIN)/optkit lab $(if $(PORT),--port $(PORT))
@@ -47,6 +47,18 @@ truth: $(VENV)/.installed-test  ## studies whose answer is known, alone and besi
 pictures: $(VENV)/.installed-test  ## docs/images, after a real study in real JupyterLab; a quarter of an hour
 	@scripts/ensure-chromium
 	$(BIN)/python scripts/screenshots.py
+
+notebooks: $(VENV)/.installed-test  ## every tutorial in smoke mode, and a gallery of them in build/gallery
+	$(BIN)/optkit notebooks --smoke --output build/notebooks --html build/gallery
+
+site: $(VENV)/.installed-test  ## build/site: executed tutorials, the reference and the pages of docs
+	$(BIN)/python scripts/site.py
+
+binder: $(VENV)/.installed-test  ## do what Binder does, in a clean virtual environment, and run 00 there
+	$(BIN)/python scripts/binder.py
+
+badge:  ## whose repository the Binder badge opens: make badge REPO=owner/name
+	@$(PYTHON) scripts/badge.py $(REPO)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

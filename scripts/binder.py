@@ -1,7 +1,7 @@
 """Do here what Binder does with `binder/`, in a clean virtual environment, and run the first notebook there.
 
-``.venv/bin/python scripts/binder.py`` clones the last commit, installs ``binder/requirements.txt`` and ``postBuild``, and
-through ``start`` executes 00 in smoke mode and serves JupyterLab on it. Two things differ from Binder: torch's builds
+``make binder`` clones the last commit, installs ``binder/requirements.txt`` and ``postBuild``, and through ``start``
+executes 00 in smoke mode and serves JupyterLab on it. Two things differ from Binder: torch's builds
 for CPUs come from the index that pip uses here, at the same versions, and Python is this one where the one that
 ``runtime.txt`` names is missing; both are said.
 """

@@ -31,6 +31,8 @@ WIDGET, PLOTLY, SCRIPT = (
     "application/javascript",
 )
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+LONGEST_WORDS = 600
+"""Of what is said of a picture to those who do not see it."""
 INTERACTIVE = "Interactive in JupyterLab."
 FIGURE = "A plotly figure, interactive in JupyterLab; it has no picture that could be shown here."
 SCRIPTED = "Shown by JavaScript in JupyterLab; there is nothing that could be shown here."
@@ -94,7 +96,11 @@ def shown(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
+                words = text.one_line(_readable(output["data"].get("text/plain", "")), limit=LONGEST_WORDS)
                 output["data"] = _without_script(dict(output["data"]))
+                output["metadata"].update(
+                    {kind: {"alt": words} for kind in PICTURES if kind in output["data"] and words}
+                )
                 output["metadata"].get("text/html", {}).pop("isolated", None)  # a frame, which the policy forbids
             elif output.output_type == "stream":
                 output["text"] = _readable(output["text"])

@@ -98,6 +98,14 @@ def test_after_a_failure_it_goes_on_ends_what_was_left_and_resumes_what_did_not_
     assert [row["is_kept"] for row in rows(again).values()] == [True, False, True]
 
 
+def test_what_prints_into_a_widget_runs_and_no_state_of_widgets_is_kept(tmp_path):
+    cell = "import ipywidgets\nipywidgets.interact(lambda n: print('n is', n), n=(0, 9));"
+    done = run(tmp_path, write(tmp_path, "plays", cell), "--json")
+    assert done.returncode == 0, done.stdout
+    executed = nbformat.read(rows(done)["plays"]["output"], as_version=4)
+    assert "widgets" not in executed.metadata
+
+
 def test_an_unknown_parameter_or_notebook_is_refused_before_any_runs(tmp_path):
     path = write(tmp_path, "passes")
     for arguments, said in [

@@ -136,9 +136,13 @@ def digest(tutorial: Tutorial, settings: dict[str, Any]) -> str:
 
 
 def keep(notebook: NotebookNode, path: Path, outcome: Outcome, of: str) -> None:
-    """Write an executed notebook with its outcome, and the digest `of` what it is the outcome of."""
+    """Write an executed notebook with its outcome, and the digest `of` what it is the outcome of.
+
+    The state of its widgets is left out: a widget without a kernel shows nothing, and it can be megabytes.
+    """
     import nbformat
 
+    notebook.metadata.pop("widgets", None)
     notebook.metadata[STAMP] = {"digest": of, "version": optkit.__version__, **outcome.to_json()}
     written = path.with_name(f".{path.name}.new")
     # A half of a character, which an output may hold, becomes its escape in JSON.

@@ -88,7 +88,7 @@ class Program:
                 kernel_name="python3",
                 language="python",  # which not every notebook says
                 start_timeout=KERNEL_START_S,
-                store_widget_state=False,
+                store_widget_state=True,  # without it nbclient fails where something prints into a widget
                 progress_bar=False,
                 cwd=task["cwd"],
                 on_cell_start=began,

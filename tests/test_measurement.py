@@ -249,6 +249,14 @@ def test_leading_rounds_of_warm_up_are_left_out_and_counted():
     assert m.speedup == pytest.approx(2.0)
 
 
+def test_rounds_that_were_left_out_are_said_where_there_are_too_few():
+    told = [e for e in rounds(12, eager=2.0, compile=1.0) if e.round_number > 2 or e.variant != "compile"]
+    slow = [turn("compile", number, 1.5) for number in (1, 2)]
+    story = [started("compile"), *bring_up("eager"), *bring_up("compile"), *told, *slow, *finished("compile")]
+    remedy = Comparison(story).measurements["compile"].remedies[Doubt.TOO_FEW_CALLS]
+    assert remedy.startswith("It rests on 12 rounds, less 2 at the beginning that were still warm-up, and a verdict")
+
+
 def test_fresh_workers_widen_the_interval_but_are_not_the_estimate():
     def confirmed(ms):
         told = [turn("eager", n, 2.0, kind="confirm") for n in range(1, 6)]

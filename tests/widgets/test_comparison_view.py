@@ -21,6 +21,13 @@ def test_a_comparison_that_is_over_is_shown_whole():
     assert [tab["name"] for tab in view._tabs] == ["compare", "cost", "code"]
 
 
+def test_a_page_without_widgets_is_given_the_table_and_charts_of_the_moment():
+    data, _ = ComparisonView(Comparison(WHOLE))._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "compile is 2.00× faster than eager" in data["text/html"]
+    assert "text/html" not in ComparisonView()._repr_mimebundle_()[0]
+
+
 def test_nothing_is_shown_as_nothing():
     view = ComparisonView()
     assert "Nothing was measured yet." in view._answer

@@ -36,7 +36,6 @@ LONGEST_WORDS = 600
 INTERACTIVE = "Interactive in JupyterLab."
 FIGURE = "A plotly figure, interactive in JupyterLab; it has no picture that could be shown here."
 SCRIPTED = "Shown by JavaScript in JupyterLab; there is nothing that could be shown here."
-_NO_WORDS = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 LOADED = "script,link,meta,base,iframe,frame,object,embed,applet,audio,video,source,template,noscript,portal"
 """Elements that run something, or show something that is elsewhere."""
 LOADING = ("src", "srcset", "background", "poster", "data", "action", "formaction")
@@ -117,10 +116,8 @@ def _without_script(data: dict[str, Any]) -> dict[str, Any]:
     html = data.get("text/html", "")
     if PLOTLY not in data and _can_be_read(html):
         return {"text/html": f"{html}{_sentence(INTERACTIVE)}" if WIDGET in data else html}
-    if WIDGET in data:
-        plain = _NO_WORDS.sub("", _readable(data.get("text/plain", "")))
-        return {"text/html": f"{f'<pre>{escape(plain)}</pre>' if plain else ''}{_sentence(INTERACTIVE)}"}
-    return {"text/html": _sentence(FIGURE if PLOTLY in data else SCRIPTED)}
+    said = INTERACTIVE if WIDGET in data else FIGURE if PLOTLY in data else SCRIPTED
+    return {"text/html": _sentence(said)}  # the plain text of a widget is how Python writes it down
 
 
 def _sentence(words: str) -> str:

@@ -118,6 +118,14 @@ class ComparisonView(anywidget.AnyWidget):
         self._calls = choice.checked_calls(value)
         self._draw()
 
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the widget, and beside it what is known at this moment, for pages on which no widget runs."""
+        shown = super()._repr_mimebundle_()
+        if shown is None or not self._comparison.measurements:
+            return shown
+        data, metadata = shown
+        return data | {"text/html": self._comparison._repr_mimebundle_()["text/html"]}, metadata
+
     def apply(self, event: Event) -> None:
         """Take in one more event of a study; text and charts are redrawn at most once a second, between two turns."""
         self._comparison.fold(event)

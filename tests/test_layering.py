@@ -121,6 +121,9 @@ AWAY = {
     "fresh_process",
     "profiling",
     "study_notebook",
+    "study_notebook_head",
+    "study_notebook_model",
+    "study_notebook_parts",
 }
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 NOTEBOOKS = {"tutorials", "cli_notebooks"}

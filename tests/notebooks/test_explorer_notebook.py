@@ -9,24 +9,6 @@ import papermill
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-
-
-@pytest.mark.notebook
-@pytest.mark.worker
-def test_the_explorer_notebook_measures_and_holds_its_claims_in_smoke_mode(tmp_path):
-    parameters = {"model": "tiny_cnn", "variants": ["compile:backend=aot_eager"], "budget_s": 20, "smoke": True}
-    done = papermill.execute_notebook(
-        FOLDER / "00_explorer.ipynb",
-        tmp_path / "out.ipynb",
-        parameters=parameters,
-        kernel_name="python3",
-        store_widget_state=False,
-        progress_bar=False,
-        cwd=str(tmp_path),
-    )
-    (claims,) = [cell for cell in done.cells if "claims" in cell.metadata.tags]
-    assert claims.outputs[0]["data"]["text/plain"] == "'2 variants checked'"
 
 
 @pytest.mark.notebook
@@ -73,12 +55,3 @@ def test_a_class_that_is_defined_in_a_cell_can_be_scripted(tmp_path):
         cwd=str(tmp_path),
     )
     assert all(not cell.outputs for cell in done.cells)  # nothing that a worker says reaches a cell
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_is_committed_without_outputs_and_has_a_parameters_cell(path):
-    notebook = nbformat.read(path, as_version=4)
-    assert "widgets" not in notebook.metadata
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1

@@ -13,7 +13,7 @@ from notebooks.tutorials import TUTORIALS, blanks, in_tables, pictures
 
 pytestmark = [pytest.mark.notebook, pytest.mark.worker]
 
-QUICK = {"00", "02", "04", "06", "16"}
+QUICK = {"00", "01", "03", "11", "15"}
 """What `make test` runs; `make test-all` runs all."""
 MOST_BYTES = 1.8e9
 """Binder ends a session above 2 GB."""
@@ -24,6 +24,19 @@ SHOWN = {
     "01": ["eager", "compile:backend=aot_eager"],
     "02": ["eager", "compile:backend=eager", "compile:backend=aot_eager", "compile"],
     "03": ["eager", "compile", "compile:mode=reduce-overhead"],
+    "04": ["eager", "eager+grad", "eager+no_grad", "compile:backend=aot_eager+compiled_in=no_grad"],
+    "05": ["compile:backend=aot_eager,dynamic=true", "compile:backend=aot_eager,dynamic=false"],
+    "06": ["eager", "compile:backend=aot_eager"],
+    "07": ["eager", "torchscript", "torchscript:compile=true", "compile"],
+    "08": ["eager", "onnxruntime", "onnxruntime:opset=14"],
+    "09": ["eager", "aotinductor", "compile"],
+    "10": ["eager", "eager+bfloat16", "eager+autocast", "eager+channels_last", "eager+int8"],
+    "11": ["eager", "compile:backend=eager", "compile", "torchscript", "torchscript:compile=true"],
+    "12": ["eager", "compile", "compile:freezing=true"],
+    "13": ["eager", "compile:backend=eager", "compile:backend=aot_eager"],
+    "14": ["eager", "eager+no_grad", "torchscript", "torchscript:compile=true", "aotinductor"],
+    "15": ["eager", "eager+threads=1"],
+    "16": ["eager", "compile:backend=aot_eager"],
 }
 """The variants that stand in a tutorial's tables."""
 

@@ -24,6 +24,7 @@ LEAVES = {
     "stats",
     "verdicts",
     "environment",
+    "source_place",
     "text",
     "zoo",
     "engines",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import linecache
-import sys
 from html import escape
 from typing import TYPE_CHECKING
 
+from optkit import source_place
 from optkit.html_table import literal
 
 if TYPE_CHECKING:
@@ -116,25 +115,14 @@ def html(diagnosis: Diagnosis) -> str:
 
 def _also(finding: Finding) -> list[str]:
     """Return what is said below a finding: from where it is reached, and who told of it."""
-    told = [f"Reached from {', '.join(finding.callers)}."] if finding.callers else []
+    callers = (source_place.words(*one.rsplit(":", 1)) for one in finding.callers)
+    told = [f"Reached from {'; '.join(callers)}."] if finding.callers else []
     return [*told, f"Seen by {', '.join(finding.seen_by)}."] if finding.seen_by else told
 
 
 def words(finding: Finding) -> str:
     """Return where a finding is: ``path:line``, or the cell of this notebook with its line."""
-    cell = _cell(finding.path)
-    return finding.place if cell is None else f"cell [{cell}], line {finding.line}"
-
-
-def _cell(path: str) -> int | None:
-    """Return the number of the notebook's cell that a file name stands for; None where it is a file."""
-    source = "".join(linecache.getlines(path)) if "ipykernel" in path or path.startswith("<") else ""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if not source or shell is None:
-        return None
-    cells = shell.user_ns.get("In", [])
-    same = [number for number, cell in enumerate(cells) if str(cell).strip() == source.strip()]
-    return same[-1] if same else None
+    return source_place.words(finding.path, finding.line) if finding.path else ""
 
 
 def _in_calls(finding: Finding) -> str:

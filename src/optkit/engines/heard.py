@@ -7,6 +7,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from optkit import source_place
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -44,7 +46,9 @@ def one_path_remedy(facts: Mapping[str, Any], instead: str) -> str | None:
     """Return what to do about a trace that holds for one path; None where there is none."""
     if not facts.get("one_path"):
         return None
+    path, _, line = facts["one_path"].rpartition(":")
+    where = source_place.words(path, line)
     return (
-        f"The trace holds for inputs that take the same path as yours at {facts['one_path']}: what is decided or "
-        f"counted there is built in as it was; {instead}."
+        f"The trace holds for inputs that take the same path as yours at {where}: what is decided or counted there is "
+        f"built in as it was; {instead}."
     )

@@ -3,7 +3,7 @@
 ``make binder`` clones the last commit, installs ``binder/requirements.txt`` and ``postBuild``, and through ``start``
 executes 00 in smoke mode and serves JupyterLab on it. Two things differ from Binder: torch's builds
 for CPUs come from the index that pip uses here, at the same versions, and Python is this one where the one that
-``runtime.txt`` names is missing; both are said.
+``runtime.txt`` names is missing; both are said. So what the index in ``requirements.txt`` offers is not tried here.
 """
 
 from __future__ import annotations
@@ -116,9 +116,7 @@ def serve(repository: Path, environ: dict[str, str]) -> None:
     token, port = "replay", 8000 + os.getpid() % 1000
     words = ["binder/start", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     words += [f"--IdentityProvider.token={token}", *(["--allow-root"] if os.geteuid() == 0 else [])]
-    server = subprocess.Popen(
-        words, cwd=repository, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    server = subprocess.Popen(words, cwd=repository, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
         page = ask(f"{address}/lab/tree/{FIRST}?token={token}")

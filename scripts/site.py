@@ -17,7 +17,9 @@ from pathlib import Path
 import nbformat
 
 import optkit
-from optkit.tutorials import gallery_page
+from optkit import lab
+from optkit.tutorials import finding, gallery_page
+from optkit.tutorials.executed import STAMP
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -39,6 +41,8 @@ def main() -> None:
         source = Path(folder) / "source"
         gather(executed, source)
         build(source, Path(folder) / "built" / "site")
+        if (chosen.output / "objects.inv").exists():  # the site that was built here before
+            shutil.rmtree(chosen.output)
         shutil.copytree(Path(folder) / "built" / "site", chosen.output, dirs_exist_ok=True)
     print(f"Site: {chosen.output.absolute() / 'index.html'}")  # noqa: T201
 
@@ -51,13 +55,15 @@ def gather(executed: Path, source: Path) -> None:
     shutil.copy(ROOT / "CHANGELOG.md", source / "changelog.md")
     shutil.copytree(ROOT / "docs" / "images", source / "images")
     (source / "api.rst").write_text(api(), encoding="utf-8")
-    notebooks = sorted(executed.glob("[0-9][0-9]_*.ipynb"))
-    if not notebooks:
-        sys.exit(f"There are no executed tutorials in {executed}.")
     (source / "notebooks").mkdir()
-    for path in notebooks:
-        notebook = gallery_page.shown(nbformat.read(path, as_version=4))
-        nbformat.write(notebook, source / "notebooks" / path.name)
+    for tutorial in finding.chosen([], lab.notebooks_folder()):
+        path = executed / tutorial.path.name
+        notebook = nbformat.read(path, as_version=4) if path.exists() else None
+        if notebook is None or notebook.metadata.get(STAMP, {}).get("status") != "passed":
+            sys.exit(f"{tutorial.name} was not executed into {executed}, or has not passed, so there is no site.")
+        for cell in notebook.cells:  # the pages of docs lie elsewhere on the site
+            cell.source = cell.source.replace("](../docs/", "](../") if cell.cell_type == "markdown" else cell.source
+        nbformat.write(gallery_page.shown(notebook), source / "notebooks" / path.name)
 
 
 def api() -> str:

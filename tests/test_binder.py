@@ -37,12 +37,14 @@ def test_torch_is_the_build_for_cpus_at_the_version_that_is_tested():
     for name in ("torch", "torchvision"):
         assert f"{pinned[name]}+cpu" in listed
     assert "-c ../constraints.txt" in listed
-    assert any("/whl/cpu" in line for line in listed if line.startswith("--extra-index-url"))
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu" in listed
+    assert (BINDER / "runtime.txt").read_text() == "python-3.12\n"
 
 
 def test_its_programs_can_be_run_and_start_passes_on_what_it_is_given():
     for name in ("postBuild", "start"):
         assert os.access(BINDER / name, os.X_OK)
+    assert lines(BINDER / "postBuild")[-1] == "python -m pip install --no-cache-dir --no-deps -e ."
     start = (BINDER / "start").read_text()
     assert start.rstrip().endswith('exec "$@"')
     done = subprocess.run(

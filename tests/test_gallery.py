@@ -133,8 +133,10 @@ def test_what_runs_or_is_loaded_is_taken_out(tmp_path, html, where):
 
 def test_a_picture_beside_the_notebook_travels_with_the_page(tmp_path):
     (tmp_path / "picture.png").write_bytes(base64.b64decode(PNG))
+    (tmp_path / "loop.png").symlink_to("loop.png")
     (tmp_path.parent / "x.png").write_bytes(base64.b64decode(PNG))
-    words = "![words](picture.png) ![away](../x.png) ![none](none.png)\n\n<img src='picture.png'>"
+    words = "![words](picture.png) ![away](../x.png) ![none](none.png) ![odd](%00.png) ![loop](loop.png)"
+    words += "\n\n<img src='picture.png'>"
     notebook = new_notebook(cells=[new_markdown_cell(words)])
     assert sources(check_still(gallery_page.document("t", gallery_page.body(notebook, tmp_path)))) == [
         "data:image/png;base64",

@@ -254,9 +254,7 @@ def test_rounds_that_were_left_out_are_said_where_there_are_too_few():
     slow = [turn("compile", number, 1.5) for number in (1, 2)]
     story = [started("compile"), *bring_up("eager"), *bring_up("compile"), *told, *slow, *finished("compile")]
     remedy = Comparison(story).measurements["compile"].remedies[Doubt.TOO_FEW_CALLS]
-    assert remedy.startswith(
-        "It rests on 12 rounds, of which the first 2 were left out as warm-up, and a verdict wants"
-    )
+    assert remedy.startswith("It rests on 10 rounds (2 more were left out as warm-up) and a verdict wants 20;")
 
 
 def test_fresh_workers_widen_the_interval_but_are_not_the_estimate():

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_output
 
 import optkit
+from notebooks.tutorials import TUTORIALS
 
 ROOT = Path(__file__).parents[1]
-PYTHON = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 
 
@@ -24,27 +24,44 @@ def test_the_reference_has_every_public_name_once():
     assert sorted(re.findall(r":: optkit\.(\w+)", api)) == sorted(optkit.__all__)
 
 
-@pytest.mark.slow
-def test_the_site_shows_what_was_executed_and_asks_nothing_of_the_network(tmp_path):
-    figure = {"application/vnd.plotly.v1+json": {"data": []}, "image/svg+xml": SVG, "text/plain": "a chart"}
-    cells = [
-        new_markdown_cell("# A question\n\nWords."),
-        new_code_cell("figure", outputs=[new_output("execute_result", figure, execution_count=1)], execution_count=1),
-    ]
+@pytest.fixture
+def executed(tmp_path):
+    """Return a folder with all tutorials as if they had passed; the first one shows a figure."""
     (tmp_path / "executed").mkdir()
-    nbformat.write(new_notebook(cells=cells, metadata=PYTHON), tmp_path / "executed" / "00_question.ipynb")
-    words = ["--executed", tmp_path / "executed", "--output", tmp_path / "site"]
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "site.py", *words], capture_output=True, text=True, check=False
-    )
+    for path in TUTORIALS:
+        notebook = nbformat.read(path, as_version=4)
+        notebook.metadata["optkit"] = {"status": "passed"}
+        nbformat.write(notebook, tmp_path / "executed" / path.name)
+    first = nbformat.read(tmp_path / "executed" / TUTORIALS[0].name, as_version=4)
+    figure = {"application/vnd.plotly.v1+json": {"data": []}, "image/svg+xml": SVG, "text/plain": "a chart"}
+    first.cells[1].outputs = [new_output("execute_result", figure, execution_count=1)]
+    nbformat.write(first, tmp_path / "executed" / TUTORIALS[0].name)
+    return tmp_path / "executed"
+
+
+def site(executed, output):
+    words = [sys.executable, ROOT / "scripts" / "site.py", "--executed", executed, "--output", output]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_the_site_shows_what_was_executed_and_asks_nothing_of_the_network(executed, tmp_path):
+    done = site(executed, tmp_path / "site")
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "site" / "notebooks" / "00_question.html").read_text()
-    assert "A question" in page
-    assert list((tmp_path / "site" / "_images").glob("*.svg")) or "<svg xmlns" in page
-    for name in ("index", "api", "method", "coverage", "notebooks/00_question"):
+    assert list((tmp_path / "site" / "_images").glob("*.svg"))
+    pages = ["index", "api", "method", "coverage", *(f"notebooks/{path.stem}" for path in TUTORIALS)]
+    for name in pages:
         html = (tmp_path / "site" / f"{name}.html").read_text()
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"(?:https?:)?//[^\"]*\"", html), name
     assert "optkit.compare" in (tmp_path / "site" / "api.html").read_text()
+
+
+def test_there_is_no_site_of_a_tutorial_that_has_not_passed(executed, tmp_path):
+    (executed / TUTORIALS[-1].name).unlink()
+    done = site(executed, tmp_path / "site")
+    assert done.returncode == 1
+    assert f"{TUTORIALS[-1].stem} was not executed into" in done.stderr
+    assert not (tmp_path / "site").exists()
 
 
 def test_the_badge_is_set_in_the_one_place_where_the_owner_stands(tmp_path):

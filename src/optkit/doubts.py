@@ -184,14 +184,13 @@ def _not_interleaved(m: Measurement) -> str | None:
 
 
 def _too_few_calls(m: Measurement) -> str | None:
-    compared = m.rounds if m.baseline is m else len(m.all_ratios)
-    if m.median_s is None or compared >= DECIDING_ROUNDS or m.status not in ("ok", "stopped"):
+    made = m.rounds if m.baseline is m else len(m.all_ratios)
+    if m.median_s is None or made >= DECIDING_ROUNDS or m.status not in ("ok", "stopped"):
         return None
     dropped = 0 if m.baseline is m else m.warmup_rounds
-    left_out = (
-        f", of which the first {dropped} {'was' if dropped == 1 else 'were'} left out as warm-up," if dropped else ""
-    )
-    said = f"It rests on {compared} round{'s' * (compared != 1)}{left_out} and a verdict wants {DECIDING_ROUNDS};"
+    left_out = f" ({dropped} more {'was' if dropped == 1 else 'were'} left out as warm-up)" if dropped else ""
+    rounds = f"{made - dropped} round{'s' * (made - dropped != 1)}{left_out}"
+    said = f"It rests on {rounds} and a verdict wants {DECIDING_ROUNDS};"
     if m.surroundings.most_rounds < DECIDING_ROUNDS:
         return f"{said} give more rounds than {m.surroundings.most_rounds}."
     return f"{said} give more than budget_s={m.surroundings.budget_s:g}."

@@ -31,6 +31,8 @@ WIDGET, PLOTLY, SCRIPT = (
     "application/javascript",
 )
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+LARGEST_PICTURE = 10_000_000
+"""Bytes; a larger one stays outside of the page."""
 LONGEST_WORDS = 600
 """Of what is said of a picture to those who do not see it."""
 INTERACTIVE = "Interactive in JupyterLab."
@@ -82,10 +84,11 @@ def body(notebook: NotebookNode, folder: Path) -> str:
         with warnings.catch_warnings():  # what cannot be shown is replaced here
             warnings.simplefilter("ignore")
             html, _ = exporter.from_notebook_node(shown(notebook))
+            html = still(html, folder)
     except Exception as error:  # noqa: BLE001 - one notebook that nbconvert refuses must not cost the others their pages
         said = text.one_line(f"{type(error).__name__}: {error}", limit=text.LONGEST_NAME)
         return f"<main><p>This notebook cannot be shown as a page; open it in JupyterLab. {escape(said)}</p></main>"
-    return f"<main>{still(html, folder)}</main>"
+    return f"<main>{html}</main>"
 
 
 def shown(notebook: NotebookNode) -> NotebookNode:
@@ -172,13 +175,15 @@ def still(html: str, folder: Path) -> str:
 def _embedded(source: str, folder: Path) -> str:
     """Return a picture's file as a ``data:`` address; any other address as it is."""
     kind, _ = mimetypes.guess_type(source)
-    path = (folder / unquote(source)).resolve()
-    if source.startswith("data:") or not (kind or "").startswith("image/") or not path.is_relative_to(folder.resolve()):
+    if source.startswith("data:") or not (kind or "").startswith("image/"):
         return source
-    try:
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError:
-        return source
+    try:  # an address can be anything
+        path = (folder / unquote(source)).resolve()
+        if path.is_relative_to(folder.resolve()) and path.is_file() and path.stat().st_size <= LARGEST_PICTURE:
+            return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except (OSError, ValueError, RuntimeError):
+        pass
+    return source
 
 
 def _soup(html: str) -> BeautifulSoup:

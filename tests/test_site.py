@@ -81,3 +81,10 @@ def test_the_badge_is_set_in_the_one_place_where_the_owner_stands(tmp_path):
     (line,) = changed
     assert "gh/some-one/else.kit/HEAD?urlpath=lab/tree/notebooks/00_explorer.ipynb" in line
     assert (ROOT / "notebooks" / "00_explorer.ipynb").exists()
+
+
+def test_every_link_of_the_readme_into_this_repository_leads_somewhere():
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", (ROOT / "README.md").read_text())
+    own = [link for link in links if "://" not in link]
+    assert len(own) > 20
+    assert [link for link in own if not (ROOT / link).exists()] == []

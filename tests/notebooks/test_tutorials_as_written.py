@@ -7,11 +7,17 @@ import re
 import nbformat
 import pytest
 
-from notebooks.tutorials import TUTORIALS, asserts_of_a_speed, code_cells, tagged, words
+from notebooks.tutorials import TUTORIALS, asserts_of_a_speed, code_cells, loaded, tagged, words
 from optkit.tutorials import finding
 
 SIX = ("model", "batch_size", "device", "budget_s", "seed", "smoke")
 LONGEST_CELL, USUAL_CELL = 25, 9
+BY_CONSTRUCTION = (
+    "jit.first_call_s > aot.first_call_s",  # one compiles, and the other has been compiled
+    "failures.best() is failures.baseline",  # all others fail
+    "made_up(0, 20, 2.0)",  # its times are made up
+)
+"""Asserts of this kind that are true whatever the machine."""
 
 
 @pytest.fixture(params=TUTORIALS, ids=lambda path: path.stem)
@@ -37,12 +43,11 @@ def test_it_is_committed_without_outputs(notebook):
 
 
 def test_it_has_all_six_parameters_in_one_tagged_cell_and_uses_them(path, notebook):
-    (parameters,) = tagged(notebook, finding.PARAMETERS)
+    assert len(tagged(notebook, finding.PARAMETERS)) == 1
     given = finding.read(path).parameters
     assert set(SIX) <= set(given)
     assert given["smoke"] == "False"
-    rest = "\n".join(cell.source for cell in code_cells(notebook) if cell is not parameters)
-    assert [name for name in given if not re.search(rf"\b{name}\b", rest)] == []
+    assert [name for name in given if name not in loaded(notebook)] == []
 
 
 def test_it_begins_with_one_question_and_its_goal(notebook):
@@ -69,11 +74,22 @@ def test_it_ends_with_two_exercises_whose_answers_are_folded_and_what_to_take_ho
 def test_it_asserts_claims_and_none_of_them_is_an_absolute_speed(notebook):
     (claims,) = tagged(notebook, "claims")
     assert claims.source.count("assert ") >= 2
-    for cell in code_cells(notebook):
-        assert list(asserts_of_a_speed(cell.source)) == []
+    found = [one for cell in code_cells(notebook) for one in asserts_of_a_speed(cell.source)]
+    assert [one for one in found if not any(allowed in one for allowed in BY_CONSTRUCTION)] == []
 
 
-def test_an_assert_of_a_speed_is_found():
-    assert list(asserts_of_a_speed("assert m.speedup > 1.2")) == ["assert m.speedup > 1.2"]
-    assert list(asserts_of_a_speed("assert a.median_s / b.median_s > 2")) == ["assert a.median_s / b.median_s > 2"]
-    assert list(asserts_of_a_speed("assert m.first_call_s > m.median_s\nassert m.speedup > 0")) == []
+@pytest.mark.parametrize("said", [
+    "m.speedup > 1.2", "m.speedup > 1 + 0.2", "a.median_s / b.median_s > 2", "a.median_s < b.median_s",
+    "m.first_call_s < 30", "m.interval()[0] > 1.1", "m.verdict == Verdict.FASTER", "m.verdict is Verdict.SLOWER", "comparison.best() is fast",
+    "x or c.measurements['compile'].speedup > 1.1",
+])  # fmt: skip
+def test_an_assert_of_a_speed_is_found(said):
+    assert list(asserts_of_a_speed(f"if True:\n    assert {said}, 'why'")) == [f"assert {said}, 'why'"]
+
+
+@pytest.mark.parametrize("said", [
+    "m.first_call_s > m.median_s", "m.speedup > 0", "abs(sum(row.parts) - row.total_s) < 1e-6", "c.best() is not m",
+    "m.verdict not in (Verdict.FASTER, Verdict.SLOWER)", "m.rounds >= 3",
+])  # fmt: skip
+def test_a_relation_that_holds_anywhere_is_no_assert_of_a_speed(said):
+    assert list(asserts_of_a_speed(f"assert {said}")) == []

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 TUTORIALS = sorted(lab.notebooks_folder().glob(finding.PATTERN))
-TIMES = {"speedup", "median_s", "first_call_s", "total_s", "peak_memory_bytes", "merit", "headroom"}
+TIMES = {
+    "speedup", "interval", "median_s", "first_call_s", "percentile_s", "total_s", "break_even", "merit",
+    "headroom",
+}  # fmt: skip
 """What differs from machine to machine."""
 TOLERANCE = 1e-3
+SILENT = {"set_option", "set_num_threads", "invalidate_caches"}
+"""Functions that cells end with and that show nothing."""
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -34,19 +39,59 @@ def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
     return [cell for cell in code_cells(notebook) if tag in cell.metadata.get("tags", [])]
 
 
+def loaded(notebook: NotebookNode) -> set[str]:
+    """Return the names that the code reads, but for what stands below ``if smoke:``, which only sets them anew."""
+    names: set[str] = set()
+    for cell in code_cells(notebook):
+        tree = ast.parse(cell.source)
+        below = [one for node in ast.walk(tree) if _is_smoke(node) for part in node.body for one in ast.walk(part)]
+        skipped = set(map(id, below))
+        loads = (one for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
+        names |= {one.id for one in loads if id(one) not in skipped}
+    return names
+
+
+def _is_smoke(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "smoke"
+
+
 def asserts_of_a_speed(source: str) -> Iterator[str]:
-    """Yield asserts that hold something measured against a number, which can only be true of some machines."""
+    """Yield asserts that can only be true of some machines.
+
+    They hold something measured against a number, or against the same of another variant, or want a certain verdict or
+    winner.
+    """
     for statement in ast.walk(ast.parse(source)):
         if isinstance(statement, ast.Assert):
-            for compared in ast.walk(statement.test):
-                if isinstance(compared, ast.Compare):
-                    names = {one.attr for one in ast.walk(compared) if isinstance(one, ast.Attribute)}
-                    sides = [compared.left, *compared.comparators]
-                    numbers = [one.value for one in sides if isinstance(one, ast.Constant)]
-                    if names & TIMES and any(
-                        isinstance(number, int | float) and abs(number) > TOLERANCE for number in numbers
-                    ):
-                        yield ast.unparse(statement)
+            compared = [one for one in ast.walk(statement.test) if isinstance(one, ast.Compare)]
+            if any(map(_is_of_a_speed, compared)):
+                yield ast.unparse(statement)
+
+
+def _is_of_a_speed(compared: ast.Compare) -> bool:
+    sides = [compared.left, *compared.comparators]
+    measured = [_attributes(side) & TIMES for side in sides]
+    if any(measured) and any(_is_number(side) for side in sides):
+        return True
+    if measured[0] & measured[-1]:
+        return True
+    is_wanted = isinstance(compared.ops[0], ast.Eq | ast.Is)
+    return is_wanted and any(
+        _attributes(side) & {"FASTER", "SLOWER"} or (isinstance(side, ast.Call) and _attributes(side) & {"best"})
+        for side in sides
+    )
+
+
+def _attributes(tree: ast.AST) -> set[str]:
+    return {one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
+
+
+def _is_number(tree: ast.expr) -> bool:
+    """Whether it is made of numbers alone, and they come to more than a tolerance."""
+    if any(isinstance(one, ast.Name | ast.Call | ast.Attribute) for one in ast.walk(tree)):
+        return False
+    numbers = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant)]
+    return any(isinstance(number, int | float) and abs(number) > TOLERANCE for number in numbers)
 
 
 def pages(notebook: NotebookNode) -> list[BeautifulSoup]:
@@ -82,4 +127,7 @@ def _is_blank(cell: NotebookNode) -> bool:
     if cell.outputs or cell.source.rstrip().endswith(";"):
         return False
     last = ast.parse(cell.source).body[-1:]
-    return bool(last) and isinstance(last[0], ast.Expr) and not isinstance(last[0].value, ast.Call | ast.Await)
+    if not last or not isinstance(last[0], ast.Expr):
+        return False
+    called = getattr(last[0].value, "func", None)
+    return getattr(called, "id", getattr(called, "attr", None)) not in SILENT

@@ -152,6 +152,15 @@ def test_an_unknown_parameter_is_refused_with_those_there_are(folder, tmp_path):
         settings.check([bare], {"smoke": True})
 
 
+def test_a_parameter_that_a_smoke_run_would_replace_is_refused(tmp_path):
+    cell = new_code_cell('rounds = 20\nif smoke:\n    model, rounds = "tiny_cnn", 3\nprint(seed)')
+    tutorial = finding.read(write(tmp_path / "small.ipynb", new_code_cell("%magic"), cell))
+    with pytest.raises(UsageError, match="small sets model itself in a smoke run, so what you gave would be lost"):
+        settings.check([tutorial], {"model": "resnet50", "smoke": True})
+    settings.check([tutorial], {"seed": 3, "smoke": True})
+    settings.check([tutorial], {"model": "resnet50"})
+
+
 @pytest.mark.parametrize(
     ("typed", "read"),
     [

@@ -80,7 +80,8 @@ def test_it_asserts_claims_and_none_of_them_is_an_absolute_speed(notebook):
 
 @pytest.mark.parametrize("said", [
     "m.speedup > 1.2", "m.speedup > 1 + 0.2", "a.median_s / b.median_s > 2", "a.median_s < b.median_s",
-    "m.first_call_s < 30", "m.interval()[0] > 1.1", "m.verdict == Verdict.FASTER", "m.verdict is Verdict.SLOWER", "comparison.best() is fast",
+    "m.first_call_s < 30", "m.interval()[0] > 1.1", "m.verdict == Verdict.FASTER", "m.verdict is Verdict.SLOWER",
+    "comparison.best() is fast",
     "x or c.measurements['compile'].speedup > 1.1",
 ])  # fmt: skip
 def test_an_assert_of_a_speed_is_found(said):

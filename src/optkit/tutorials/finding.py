@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PATTERN = "[0-9][0-9]_*.ipynb"
 """Of the tutorials; another notebook that stands in their folder, such as a scratch one, is run by its path."""
-PARAMETERS = "parameters"
+PARAMETERS, SMOKE = "parameters", "smoke"
 LONGEST_TITLE, LONGEST_SUMMARY = 120, 400
 
 _MARKS = re.compile(r"[*`]+|<[^>]*>|\[(?P<words>[^\]]*)\]\([^)]*\)")
@@ -47,6 +47,8 @@ class Tutorial:
         A digest of its cells, whatever their outputs.
     is_own
         Whether it is the user's own, and none of the tutorials.
+    set_by_smoke
+        The parameters that it sets itself where ``smoke`` is true.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Tutorial:
     parameters: dict[str, str] | None
     source: str
     is_own: bool = False
+    set_by_smoke: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -123,15 +126,17 @@ def read(path: Path, *, is_own: bool = False) -> Tutorial:
     language = notebook.metadata.get("language_info", {}).get("name") or "python"
     if "python" not in str(language).lower():
         raise UsageError(f"{path} is a notebook in {text.one_line(str(language))}; only those in Python can be run.")
+    parameters = _parameters(notebook, path)
     words = [_FENCED.sub("", cell.source) for cell in notebook.cells if cell.cell_type == "markdown"]
     headings = re.findall(r"^#{1,6}\s+(.+?)\s*#*\s*$", "\n\n".join(words), flags=re.MULTILINE)
     return Tutorial(
         path=path,
         title=_unmarked(headings[0], LONGEST_TITLE) if headings else text.one_line(path.stem, limit=LONGEST_TITLE),
         summary=_unmarked(next(_paragraphs(words), ""), LONGEST_SUMMARY),
-        parameters=_parameters(notebook, path),
+        parameters=parameters,
         source=_digest(notebook),
         is_own=is_own,
+        set_by_smoke=frozenset(_set_by_smoke(notebook)) & frozenset(parameters or ()),
     )
 
 
@@ -185,6 +190,21 @@ def _assigned(statements: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                     yield target.id, text.one_line(ast.unparse(statement.value))
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
             yield statement.target.id, text.one_line(ast.unparse(statement.value))
+
+
+def _set_by_smoke(notebook: NotebookNode) -> Iterator[str]:
+    """Yield the names that cells give values to below ``if smoke:``."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        try:
+            statements = ast.parse(cell.source).body
+        except (SyntaxError, ValueError):  # a magic, or what fails when it is run
+            continue
+        for statement in statements:
+            if isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == SMOKE:
+                names = (one for part in statement.body for one in ast.walk(part) if isinstance(one, ast.Name))
+                yield from (one.id for one in names if isinstance(one.ctx, ast.Store))
 
 
 def _digest(notebook: NotebookNode) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit import text
 from optkit.errors import UsageError
+from optkit.tutorials import finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ def settings(pairs: Iterable[str], *, smoke: bool) -> dict[str, Any]:
 
 
 def check(tutorials: Sequence[Tutorial], given: dict[str, Any]) -> None:
-    """Refuse parameters that one of the notebooks does not have: papermill would only mention them in its log.
+    """Refuse parameters that one of the notebooks does not have, or would not keep: nothing would tell of it.
 
     Raises
     ------
@@ -47,6 +48,12 @@ def check(tutorials: Sequence[Tutorial], given: dict[str, Any]) -> None:
         if unknown:
             has = f"it has {', '.join(tutorial.parameters)}" if tutorial.parameters else "it has none"
             raise UsageError(f"{tutorial.name} has no parameter {', '.join(unknown)}; {has}. Nothing was run.")
+        lost = sorted(tutorial.set_by_smoke & given.keys()) if given.get(finding.SMOKE) else []
+        if lost:
+            raise UsageError(
+                f"{tutorial.name} sets {', '.join(lost)} itself in a smoke run, so what you gave would be lost; leave "
+                "out --smoke, or the parameter. Nothing was run."
+            )
 
 
 def _value(name: str, said: str) -> Any:

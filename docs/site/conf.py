@@ -10,6 +10,7 @@ html_theme = "furo"
 html_title = f"optkit {optkit.__version__}"
 html_show_sphinx = False
 html_copy_source = False
+html_show_copyright = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 suppress_warnings = ["ref.python"]  # a name in a docstring may be that of several attributes

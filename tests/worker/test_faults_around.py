@@ -54,7 +54,11 @@ class Unsendable:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"), [("dumps", "I stay here"), pytest.param("loads", "I do not wake up", marks=pytest.mark.slow)]
+    ("where", "said"),
+    [
+        pytest.param("dumps", "I stay here", marks=pytest.mark.slow),
+        pytest.param("loads", "I do not wake up", marks=pytest.mark.slow),
+    ],
 )
 def test_a_variant_that_cannot_be_sent_is_a_row_and_the_others_go_on(where, said):
     study = Study("tiny_cnn", [Compile(backend=Unsendable(where)), "eager+no_grad"], budget_s=60, rounds=(3, 3))
@@ -99,6 +103,7 @@ def test_a_clock_that_stands_still_or_goes_backwards_is_a_failed_row(answer, mon
     assert comparison.measurements["eager+no_grad"].rounds == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1, pytest.param(-1, marks=pytest.mark.slow)])
 def test_a_wall_clock_that_jumps_by_a_day_changes_no_number(days, monkeypatch):
     real, jumped = time.time, []

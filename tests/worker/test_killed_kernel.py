@@ -17,11 +17,11 @@ from processes import wait_for, wait_until_gone
 pytestmark = pytest.mark.worker
 GONE_S = 5.0
 """How soon after the kernel's death no process of it may be alive."""
-QUICK, ALL = 5, 50
+QUICK, ALL = 3, 50
 
 
 def moments():
-    """Return shares of a study's time, spread over all of it, the same each time; five of them are for `make test`."""
+    """Return shares of a study's time, spread over all of it, the same each time; three of them are for `make test`."""
     chance = random.Random(7)
     shares = [(number + chance.random()) / ALL for number in range(ALL)]
     step = ALL // QUICK

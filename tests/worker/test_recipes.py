@@ -103,9 +103,7 @@ def proves_itself_before_and_after_moving(folder, tmp_path):
     assert json.loads(first.stdout)["distance"] <= 1e-3
 
 
-@pytest.mark.parametrize(
-    "variant", [pytest.param(one, marks=[pytest.mark.slow] * (one == "aotinductor")) for one in ENGINES]
-)
+@pytest.mark.parametrize("variant", [pytest.param(one, marks=[pytest.mark.slow] * (one in SLOW)) for one in ENGINES])
 def test_the_recipe_of_a_users_model_runs_from_anywhere_without_optkit(variant, of_net, tmp_path):
     folder = of_net.save_recipe(tmp_path / "recipe", variant)
     assert "optkit" not in (folder / "requirements.txt").read_text()

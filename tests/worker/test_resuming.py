@@ -66,6 +66,7 @@ def test_a_row_whose_worker_cannot_be_had_again_keeps_its_rounds_and_says_why(tm
     assert whole.to_json() == optkit.load(first[0].run_id).to_json()
 
 
+@pytest.mark.slow
 def test_rounds_of_both_parts_have_numbers_of_their_own_and_one_end_each():
     first = stopped_after(Study("tiny_cnn", ["eager+no_grad"], budget_s=60, rounds=(6, 6)), 2)
     study = resuming.study_of(first[0].run_id, budget_s=60)

@@ -115,8 +115,7 @@ def html(diagnosis: Diagnosis) -> str:
 
 def _also(finding: Finding) -> list[str]:
     """Return what is said below a finding: from where it is reached, and who told of it."""
-    callers = (source_place.words(*one.rsplit(":", 1)) for one in finding.callers)
-    told = [f"Reached from {'; '.join(callers)}."] if finding.callers else []
+    told = [f"Reached from {'; '.join(map(source_place.read, finding.callers))}."] if finding.callers else []
     return [*told, f"Seen by {', '.join(finding.seen_by)}."] if finding.seen_by else told
 
 

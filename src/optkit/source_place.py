@@ -20,6 +20,12 @@ def words(path: str, line: int | str) -> str:
     return f"{path}:{line}" if cell is None else f"cell [{cell}], line {line}"
 
 
+def read(place: str) -> str:
+    """Return the same for a place that was told as ``path:line``; anything else as it is."""
+    path, _, line = place.rpartition(":")
+    return words(path, line) if path and line.isdecimal() else place
+
+
 def _cell(path: str) -> int | None:
     """Return the number of the notebook's cell that a file name stands for; None where it is a file."""
     source = "".join(linecache.getlines(path)) if "ipykernel" in path or path.startswith("<") else ""

@@ -46,8 +46,7 @@ def one_path_remedy(facts: Mapping[str, Any], instead: str) -> str | None:
     """Return what to do about a trace that holds for one path; None where there is none."""
     if not facts.get("one_path"):
         return None
-    path, _, line = facts["one_path"].rpartition(":")
-    where = source_place.words(path, line)
+    where = source_place.read(str(facts["one_path"]))
     return (
         f"The trace holds for inputs that take the same path as yours at {where}: what is decided or counted there is "
         f"built in as it was; {instead}."

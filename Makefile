@@ -70,7 +70,7 @@ $(VENV)/.pip:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.pip pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt -e ".[onnx,quant]"
+	$(PIP) install --quiet -c constraints.txt -e ".[onnx,quant,dask]"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

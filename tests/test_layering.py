@@ -128,7 +128,7 @@ AWAY = {
 }
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 NOTEBOOKS = {"tutorials", "cli_notebooks"}
-TOP = {"widgets", "cli", "cli_runs", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
+TOP = {"widgets", "cli", "cli_runs", "cli_sweep", "sweep_terminal", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),
@@ -144,8 +144,9 @@ MAY_IMPORT = {
     **dict.fromkeys(KEPT, LEAVES | FOLD | KEPT),
     "study": LEAVES | FOLD | {"scheduler", "estimate", "recorder", "summary"},
     **dict.fromkeys(AWAY, LEAVES | FOLD | PICTURES | PARENT_SIDE | RUN | AWAY | KEPT | {"study"}),
+    "sweeps": LEAVES | FOLD | PICTURES | KEPT | {"study"},
     **dict.fromkeys(NOTEBOOKS, LEAVES | PICTURES | NOTEBOOKS | {"lab", "cli_runs"}),
-    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | KEPT | NOTEBOOKS | {"study"}),
+    **dict.fromkeys(TOP, LEAVES | FOLD | PICTURES | TOP | AWAY | KEPT | NOTEBOOKS | {"study", "sweeps"}),
 }
 TORCH_AT_TOP_LEVEL = {
     "worker.calls",
@@ -289,11 +290,20 @@ def test_torch_is_imported_only_where_a_worker_runs(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_only_widgets_import_widgets_and_nothing_imports_pandas_or_plotly_at_once(name):
     if part(name) != "widgets":
-        assert outside(name, top_level=False) & {"ipywidgets", "anywidget", "IPython"} == set()
+        cells = set() if name == "sweeps.live" else {"IPython"}  # an output that is replaced, where a notebook runs it
+        assert outside(name, top_level=False) & {"ipywidgets", "anywidget", *cells} == set()
     plotly = (
         set() if part(name) == "still_figure" else {"plotly"}
     )  # a class of plotly's; imported with the first figure
     assert outside(name, top_level=True) & {"pandas", *plotly} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dask_is_imported_only_by_a_sweep_that_was_given_a_cluster(name):
+    dask = {"dask", "distributed"}
+    assert outside(name, top_level=True) & dask == set()
+    if name not in ("sweeps.node", "sweeps.cluster", "cli_sweep"):
+        assert outside(name, top_level=False) & dask == set()
 
 
 def test_the_rules_see_imports_wherever_they_hide():

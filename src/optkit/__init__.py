@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optkit.runs import diff, export_runs, history, import_runs, load, prune
     from optkit.startups import StartupMatrix, startup_matrix
     from optkit.study import Plan, Study, compare
+    from optkit.sweeps import Sweep, SweepEvent, SweepResult, sweep
     from optkit.troubleshooting import Troubleshooting, troubleshoot
     from optkit.variant import Variant
     from optkit.verdicts import Doubt, Verdict
@@ -44,6 +45,9 @@ _HOMES = {
     "RunDiff": "run_diff",
     "StartupMatrix": "startups",
     "Study": "study",
+    "Sweep": "sweeps",
+    "SweepEvent": "sweeps",
+    "SweepResult": "sweeps",
     "Troubleshooting": "troubleshooting",
     "UsageError": "errors",
     "Variant": "variant",
@@ -68,6 +72,7 @@ _HOMES = {
     "replay_shapes": "replay",
     "resume": "resuming",
     "startup_matrix": "startups",
+    "sweep": "sweeps",
     "troubleshoot": "troubleshooting",
     "verify": "verification",
 }
@@ -90,6 +95,9 @@ __all__ = [
     "RunDiff",
     "StartupMatrix",
     "Study",
+    "Sweep",
+    "SweepEvent",
+    "SweepResult",
     "Troubleshooting",
     "UsageError",
     "Variant",
@@ -114,6 +122,7 @@ __all__ = [
     "replay_shapes",
     "resume",
     "startup_matrix",
+    "sweep",
     "troubleshoot",
     "verify",
 ]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import optkit
-from optkit import cli_notebooks
+from optkit import cli_notebooks, cli_sweep
 from optkit.cli_runs import COMMANDS, INTERRUPTED, check_report, exit_code
 from optkit.errors import OptkitError, UsageError
 
@@ -249,6 +249,7 @@ def doctor(
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 cli_notebooks.register(app)
+cli_sweep.register(app)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from optkit.events import (
 from optkit.measurement import Measurement
 from optkit.rows import COLUMNS, finite, ranked, row
 from optkit.takeaway import Origin
-from optkit.timings import round_medians
+from optkit.timings import bootstrap_interval, round_medians
 from optkit.variant import Variant
 from optkit.verdicts import Verdict, decide
 
@@ -299,7 +299,7 @@ class Comparison:
         if interval is None or self.noise is None:
             return Difference(stats.median(ratios) if ratios else None, interval, Verdict.INCONCLUSIVE)
         if self.ended_because is not None:
-            interval = stats.bootstrap_interval(ratios, 0.99, one.seed)
+            interval = bootstrap_interval(tuple(ratios), 0.99, one.seed)
         interval = stats.stretched(interval, self.baseline.twin_gap if self.baseline else 0.0)
         return Difference(stats.median(ratios), interval, decide(interval, len(ratios), self.noise))
 

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
@@ -25,7 +26,7 @@ from optkit import by_value
 from optkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.machinery import ModuleSpec
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -57,8 +58,14 @@ def packages_of(value: Any) -> set[str]:
     imported = {one for name, place in reached.items() for one in _imported_by(name, place)}
     tops = {name.partition(".")[0] for name in pickler.named | imported}
     tops -= NOT_OWN | set(sys.stdlib_module_names) | {name.partition(".")[0] for name in reached}
-    known = metadata.packages_distributions()
+    known = _distributions()
     return {package for top in tops for package in known.get(top, ())}
+
+
+@lru_cache(maxsize=1)
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the installed packages by what they let import: half a second, once."""
+    return metadata.packages_distributions()
 
 
 def closure(names: Iterable[str]) -> dict[str, Path]:

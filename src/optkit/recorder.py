@@ -23,13 +23,16 @@ class Recorder:
         The run that goes on; None: the first event names a new one.
     number
         How many events of it are kept already.
+    asked
+        Digits of the question that it answers; see `Store.asked`.
     """
 
-    def __init__(self, run_id: str | None = None, number: int = 0) -> None:
+    def __init__(self, run_id: str | None = None, number: int = 0, *, asked: str | None = None) -> None:
         self._store: Store | None = None
         self._run_id = run_id or ""
         self._number = number
         self._writer = process_name(os.getpid())
+        self._asked = asked
         self._waiting: list[Event] = []
         self._summary: dict[str, Any] | None = None
         self._told = False
@@ -71,8 +74,9 @@ class Recorder:
     def _flush(self, summary: dict[str, Any] | None) -> None:
         if self._store is None:
             self._store = Store()
-        self._store.append(self._run_id, self._number, self._waiting, summary or self._summary, writer=self._writer)
-        self._writer = None  # it is known now
+        known = summary or self._summary
+        self._store.append(self._run_id, self._number, self._waiting, known, writer=self._writer, asked=self._asked)
+        self._writer = self._asked = None  # it is known now
         self._number += len(self._waiting)
         self._waiting.clear()
 

@@ -9,6 +9,7 @@ interval from order statistics (David and Nagaraja, 2003, section 7.1), which co
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ FEWEST_VALUES_WITH_OUTLIERS = 10
 
 def median(values: Sequence[float]) -> float:
     """Return the median of at least one value."""
-    return float(np.median(values))
+    return float(statistics.median(values))  # of few values a tenth of what numpy takes
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

@@ -40,6 +40,10 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (run, number)
     );
     """,
+    """
+    ALTER TABLE runs ADD COLUMN asked TEXT;
+    CREATE INDEX runs_asked ON runs (asked);
+    """,
 )
 """What brings a file from one version of the schema to the next; `user_version` says how many have been applied."""
 
@@ -134,6 +138,7 @@ class Store:
         summary: dict[str, Any] | None = None,
         *,
         writer: str | None = None,
+        asked: str | None = None,
     ) -> None:
         """Add events of a run, the first of them under `number`, all or none of them.
 
@@ -147,6 +152,8 @@ class Store:
             What `Kept.summary` is to be, of all events up to these.
         writer
             The process that measures the run from here on; empty: none does, it is over.
+        asked
+            Digits of the question that the run answers, by which `asked` finds it.
 
         Raises
         ------
@@ -170,6 +177,8 @@ class Store:
                 self._summarize(run, count, summary)
             if writer is not None:
                 connection.execute("UPDATE runs SET writer = ? WHERE id = ?", (writer, run))
+            if asked is not None:
+                connection.execute("UPDATE runs SET asked = ? WHERE id = ?", (asked, run))
 
     def claim(self, run_id: str, events: int, writer: str) -> None:
         """Note who goes on with a run; a UsageError where another process does, or it has more events by now."""
@@ -197,6 +206,12 @@ class Store:
         with self._explained():
             rows = self._open_one.execute(query, (-1 if limit is None else limit,)).fetchall()
         return [_kept(row) for row in rows]
+
+    def asked(self, digits: str) -> list[str]:
+        """Return the ids of the runs that answer a question, the latest first."""
+        query = "SELECT run_id FROM runs WHERE asked = ? ORDER BY began_unix_s DESC, id DESC"
+        with self._explained():
+            return [run_id for (run_id,) in self._open_one.execute(query, (digits,))]
 
     def run(self, run_id: str) -> Kept:
         """Return what is known of one run."""

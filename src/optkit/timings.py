@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from optkit import stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optkit.events import Samples
+
+_Found = TypeVar("_Found")
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Timings:
     final: bool = False
     baseline: Timings | None = field(default=None, repr=False)
     twin: Timings | None = field(default=None, repr=False)
+    _known: dict[str, tuple[tuple[object, ...], Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def take(self, event: Samples) -> None:
         """Take in the times of some calls."""
@@ -88,7 +93,7 @@ class Timings:
     @property
     def median_s(self) -> float | None:
         """Seconds per call: median over rounds of the medians within them."""
-        medians = round_medians(self._shown_rounds())
+        medians = self._medians(self._shown())
         return stats.median(list(medians.values())) if medians else None
 
     @property
@@ -96,13 +101,13 @@ class Timings:
         """One speed-up a round, leading rounds of warm-up included."""
         if self.baseline is None or self.baseline is self:
             return []
-        kind = "preliminary_samples_s" if self.preliminary else "round_samples_s"
-        return stats.paired_ratios(self._reference(kind), round_medians(self._shown_rounds()))
+        return self._ratios(self._shown())
 
     @property
     def warmup_rounds(self) -> int:
         """How many leading rounds were still warm-up, and are left out of the result."""
-        return 0 if self.preliminary else stats.warmup_rounds(self.all_ratios)
+        ratios = self.all_ratios
+        return 0 if self.preliminary else self._once("warm-up", (ratios,), lambda: stats.warmup_rounds(ratios))
 
     @property
     def ratios(self) -> list[float]:
@@ -114,13 +119,34 @@ class Timings:
         """The speed-up that workers forked afresh gave; None where there were none."""
         if self.baseline is None or self.baseline is self:
             return None
-        ratios = stats.paired_ratios(self._reference("confirm_samples_s"), round_medians(self.confirm_samples_s))
+        ratios = self._ratios("confirm_samples_s")
         return stats.median(ratios) if ratios else None
 
     @property
     def reference_s(self) -> dict[int, float]:
         """Of the baseline: what others are compared with, by round, in seconds per call."""
         return self._reference("round_samples_s")
+
+    def _ratios(self, kind: str) -> list[float]:
+        """Return one speed-up a round, of rounds of one kind."""
+        reference, medians = self._reference(kind), self._medians(kind)
+        return self._once(f"ratios {kind}", (reference, medians), lambda: stats.paired_ratios(reference, medians))
+
+    def _medians(self, kind: str) -> dict[int, float]:
+        """Return the median of each round of one kind."""
+        rounds = getattr(self, kind)
+        return self._once(f"medians {kind}", (rounds,), lambda: round_medians(rounds))
+
+    def _once(self, name: str, given: tuple[object, ...], find: Callable[[], _Found]) -> _Found:
+        """Return what `find` makes of what is given, and find it only once: table, verdict and charts all ask for it.
+
+        What is given is known by its identity, since samples are replaced and never changed in place.
+        """
+        before, found = self._known.get(name, ((), None))
+        if len(before) != len(given) or any(one is not other for one, other in zip(before, given, strict=True)):
+            found = find()
+            self._known[name] = (given, found)
+        return cast("_Found", found)
 
     def _reference(self, kind: str) -> dict[int, float]:
         """Return what this is compared with, by round: the geometric mean of both baseline workers' medians.
@@ -131,9 +157,8 @@ class Timings:
         if self.baseline is None:
             return {}
         twin = None if self.baseline.twin is self else self.baseline.twin
-        medians = [round_medians(getattr(worker, kind)) for worker in (self.baseline, twin) if worker is not None]
-        numbers = set().union(*medians)
-        return {n: stats.geometric_mean([one[n] for one in medians if n in one]) for n in numbers}
+        medians = tuple(worker._medians(kind) for worker in (self.baseline, twin) if worker is not None)  # noqa: SLF001
+        return self._once(f"reference {kind}", medians, lambda: _middle(medians))
 
     @property
     def speedup(self) -> float | None:
@@ -151,7 +176,7 @@ class Timings:
         ratios = self.ratios
         found = stats.order_interval(ratios, confidence)
         if self.final and stats.order_interval(ratios, 0.95) is not None:
-            found = _bootstrap(tuple(ratios), confidence, self.seed)
+            found = bootstrap_interval(tuple(ratios), confidence, self.seed)
         if found is None:
             return None
         # Rounds tell how much chance there is within these workers; only other workers tell how lucky these are.
@@ -193,12 +218,18 @@ class Timings:
         """Return a percentile of the calls, or None where there are too few calls or they were timed in blocks."""
         return stats.percentile(self.samples_s, rank) if self.timed_singly else None
 
-    def _shown_rounds(self) -> dict[int, list[float]]:
-        return self.preliminary_samples_s if self.preliminary else self.round_samples_s
+    def _shown(self) -> str:
+        return "preliminary_samples_s" if self.preliminary else "round_samples_s"
 
 
-_bootstrap = lru_cache(maxsize=1024)(stats.bootstrap_interval)
-"""The same interval is asked for by the table, the verdict, the answer and the chart."""
+bootstrap_interval = lru_cache(maxsize=1024)(stats.bootstrap_interval)
+"""Of a tuple of ratios: the same interval is asked for by the table, the verdict, the answer and the chart."""
+
+
+def _middle(medians: tuple[dict[int, float], ...]) -> dict[int, float]:
+    """Return the geometric mean of several workers' medians, for each round that one of them has."""
+    numbers = set().union(*medians)
+    return {n: stats.geometric_mean([one[n] for one in medians if n in one]) for n in numbers}
 
 
 def round_medians(rounds: dict[int, list[float]]) -> dict[int, float]:

@@ -1,0 +1,297 @@
+"""The caller's side of a sweep on dask.distributed: hands out studies, and listens to what nodes tell of them.
+
+dask decides who measures what, and gives a study to another node where one is lost; this module sees to it that one
+study is asked for once, told once, and that what was told on the way and the result are the same events.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import queue
+import secrets
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from optkit import environment, text
+from optkit.errors import UsageError
+from optkit.events import Event, StudyEnded
+from optkit.sweeps import node
+from optkit.sweeps.told import SweepEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
+
+    from optkit.sweeps.items import Item
+    from optkit.workload import Workload
+
+LOOKS_S = 1.0
+GRACE_S = 15.0
+"""Studies that are stopped have this long to say what they have."""
+MOST_ATTEMPTS = 3
+"""A study that began so often, and lost its node each time, is not tried again."""
+LARGE_BYTES = "1 GiB"
+"""dask warns of tasks that hold more than 10 MB. A model is sent once, and kept so that a lost node can be replaced."""
+NO_NODES = (
+    "No worker of this cluster offers the resource that a study needs; start workers with "
+    "dask worker --resources optkit=1, or LocalCluster(resources={'optkit': 1})."
+)
+
+
+def check(client: Any) -> None:
+    """Raise a UsageError unless this is a client of dask.distributed that can be used here."""
+    if not (hasattr(client, "subscribe_topic") and hasattr(client, "submit")):
+        raise UsageError(f"client must be a dask.distributed.Client, not {type(client).__name__}.")
+    if client.asynchronous:
+        raise UsageError("The client is asynchronous; give one that was made without asynchronous=True.")
+    if client.status != "running":
+        raise UsageError(f"The client is {client.status}; connect it to its scheduler again.")
+
+
+class Cluster:
+    """The nodes that a client of dask reaches.
+
+    Parameters
+    ----------
+    client
+        A `dask.distributed.Client`.
+    make
+        What makes a study of an item, on a node; see `node.study_of`.
+    """
+
+    def __init__(self, client: Any, make: node.StudyOf = node.study_of) -> None:
+        check(client)
+        self.client = client
+        self.make = make
+        self.sweep = f"optkit-{secrets.token_hex(6)}"
+        self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._futures: dict[int, Any] = {}
+        self._payloads: dict[int, Any] = {}
+        self._attempts: dict[int, _Attempt] = {}
+        self._items: dict[int, Item] = {}
+        self._stopping = False
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return what the nodes are, after waiting for a first one where the cluster has none yet.
+
+        Raises
+        ------
+        UsageError
+            If no worker offers the resource, or one lacks optkit or has another version of it.
+        """
+        known = self.client.scheduler_info(n_workers=-1)["workers"]
+        offering = [address for address, one in known.items() if one["resources"].get(node.RESOURCE)]
+        if known and not offering:
+            raise UsageError(NO_NODES)
+        try:
+            if not offering:
+                look = self.client.submit(node.look, resources={node.RESOURCE: 1}, pure=False)
+                told = [look.result()]
+            else:
+                told = list(self.client.run(node.look, workers=offering).values())
+        except ModuleNotFoundError as error:
+            raise UsageError(f"A worker of this cluster has no {error.name}; install optkit on every node.") from error
+        here = environment.installed("optkit")
+        others = sorted({str(one["optkit"]) for one in told} - {str(here)})
+        if others:
+            raise UsageError(f"Nodes have optkit {', '.join(others)}, and here it is {here}; install the same version.")
+        return told
+
+    def stop(self) -> None:
+        """End the sweep, from any thread: what is measured stays, what has not begun is not."""
+        self._inbox.put(("stop", None))
+
+    def run(self, items: Sequence[Item]) -> Iterator[SweepEvent]:
+        """Measure items, and yield what happens in the order in which it is told."""
+        self._stop_orphans()
+        self.client.subscribe_topic(self.sweep, lambda event: self._inbox.put(("told", event[1])))
+        try:
+            for item in items:
+                yield from self._submit(item)
+            while self._futures:
+                yield from self._next()
+        finally:
+            self._end()
+
+    def _stop_orphans(self) -> None:
+        """End studies of sweeps whose caller is gone: nobody would be told, and a node measures one at a time."""
+        present = self.client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))
+        self.client.run(node.stop_orphans, [*present, self.client.id], workers=self._offering())
+
+    def _offering(self) -> list[str]:
+        known = self.client.scheduler_info(n_workers=-1)["workers"]
+        return [address for address, one in known.items() if one["resources"].get(node.RESOURCE)]
+
+    def _submit(self, item: Item) -> Iterator[SweepEvent]:
+        self._items[item.number] = item
+        try:
+            job, payload = self._packed(item)
+        except UsageError as error:
+            yield SweepEvent("refused", item.number, said=str(error))
+            return
+        needs = {node.RESOURCE: 1} | ({"GPU": 1} if (item.workload.device or "").startswith("cuda") else {})
+        key = f"{self.sweep}-{item.number}-{secrets.token_hex(2)}"
+        future = self.client.submit(node.measure, job, payload, self.make, resources=needs, key=key, pure=False)
+        self._futures[item.number] = future
+        future.add_done_callback(partial(self._done, item.number))
+
+    def _done(self, number: int, future: Future[Any]) -> None:
+        self._inbox.put(("done", (number, future)))
+
+    def _packed(self, item: Item) -> tuple[node.Job, Any]:
+        """Return the job, and what holds the model: it travels once, and can be had again where a node is lost."""
+        workload = item.workload
+        known = self._payloads.get(id(workload))
+        if known is None:
+            known = self._payloads[id(workload)] = self._pack(workload)
+        record, spec, payload = known
+        plan = dataclasses.asdict(item.plan)
+        job = node.Job(self.sweep, item.number, self.client.id, record, spec, cloudpickle.dumps(item.variants), plan)
+        return job, payload
+
+    def _pack(self, workload: Workload) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        import dask
+
+        with tempfile.TemporaryDirectory(prefix="optkit-sweep-") as folder:
+            spec = workload.pack(Path(folder))
+            content = None if spec["payload"] is None else Path(spec["payload"]).read_bytes()
+        here = environment.detect()
+        # Which device None means is for the node to say.
+        record = workload.describe(here.placed(workload.device or here.device)) | {"device": workload.device}
+        if content is None:
+            return record, spec, None
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE_BYTES}):
+            payload = self.client.submit(bytes, content, resources={node.RESOURCE: 1}, pure=False)
+        return record, spec, payload
+
+    def _next(self) -> Iterator[SweepEvent]:
+        try:
+            kind, told = self._inbox.get(timeout=LOOKS_S)
+        except queue.Empty:
+            yield from self._look()
+            return
+        match kind:
+            case "told":
+                yield from self._told(told)
+            case "done":
+                yield from self._finish(*told)
+            case "stop":
+                yield from self._stop()
+
+    def _look(self) -> Iterator[SweepEvent]:
+        """Say what the sweep waits for, where nothing is told for a while."""
+        if self.client.status in ("closed", "closing"):
+            for number in list(self._futures):
+                self._futures.pop(number)
+                yield SweepEvent("refused", number, said="The connection to the cluster was closed; run it again.")
+        elif not self._attempts and not self._offering():
+            yield SweepEvent("waiting", said=f"Waiting for a first worker that offers {node.RESOURCE}=1.")
+
+    def _told(self, told: dict[str, Any]) -> Iterator[SweepEvent]:
+        """Pass on one event, if it is the next of its study: what is missing comes with the result."""
+        number = told["number"]
+        if number not in self._futures:
+            return
+        if told["place"] is None:  # it begins
+            yield from self._begin(number, _Attempt(told["attempt"], told["node"]))
+            return
+        known = self._attempts.get(number)
+        if known is None or known.name != told["attempt"] or told["place"] != known.told:
+            return
+        known.told += 1
+        event = Event.from_json(json.loads(told["body"]))
+        if isinstance(event, StudyEnded):
+            # All is told. What dask still holds would be measured again if this node were lost a moment later.
+            del self._futures[number]
+        yield SweepEvent("event", number, event, node=known.node)
+
+    def _begin(self, number: int, attempt: _Attempt) -> Iterator[SweepEvent]:
+        before = self._attempts.get(number)
+        if before is not None and before.name == attempt.name:
+            return
+        self._attempts[number] = attempt
+        if before is not None:
+            attempt.nth = before.nth + 1
+            said = "The node that measured it is gone; it begins anew."
+            yield SweepEvent("lost", number, said=said, node=before.node)
+
+    def _finish(self, number: int, future: Any) -> Iterator[SweepEvent]:
+        """Pass on what the result holds beyond what was told."""
+        if number not in self._futures:
+            return
+        if self._futures[number] is not future:
+            return
+        if future.status != "finished":
+            del self._futures[number]
+            if self._is_innocent(number, future):
+                yield from self._submit(self._items[number])
+                return
+            yield SweepEvent("refused", number, said=_why(future))
+            return
+        result = future.result()
+        for told in result["told"]:
+            yield from self._told(told)
+        self._futures.pop(number, None)
+        if result["refused"] is not None:
+            yield SweepEvent("refused", number, said=result["refused"])
+
+    def _is_innocent(self, number: int, future: Any) -> bool:
+        """Whether dask gave a study up because nodes were lost that were not measuring it.
+
+        dask blames each task that was handed to a lost worker, also those that had not begun there.
+        """
+        known = self._attempts.get(number)
+        return _is_killed(future) and (known is None or known.nth < MOST_ATTEMPTS)
+
+    def _stop(self) -> Iterator[SweepEvent]:
+        """Stop what runs, take back the rest, and wait a moment for what the former has to say."""
+        self.client.run(node.stop, self.sweep, on_error="ignore")
+        for number in [one for one in self._futures if one not in self._attempts]:
+            self.client.cancel([self._futures.pop(number)])
+        until = time.monotonic() + GRACE_S
+        while self._futures and (left := until - time.monotonic()) > 0:
+            try:
+                kind, told = self._inbox.get(timeout=left)
+            except queue.Empty:
+                break
+            yield from {"told": self._told, "done": lambda pair: self._finish(*pair)}.get(kind, lambda _: ())(told)
+        self._futures.clear()
+
+    def _end(self) -> None:
+        """Leave nothing behind on the cluster, however the sweep ended."""
+        self.client.unsubscribe_topic(self.sweep)
+        if self._futures:
+            self.client.run(node.stop, self.sweep, on_error="ignore")
+            self.client.cancel(list(self._futures.values()))
+        self._futures.clear()
+        self._payloads.clear()
+
+
+@dataclasses.dataclass
+class _Attempt:
+    """One try to measure an item: its name, who makes it, how many of its events have been passed on."""
+
+    name: str
+    node: str
+    told: int = 0
+    nth: int = 1
+
+
+def _why(future: Any) -> str:
+    """Say why a study has no result."""
+    if future.cancelled():
+        return "The cluster has dropped it, as when its scheduler is restarted; run the sweep again for the rest."
+    if _is_killed(future):
+        return "Each node that began it was lost, which can be its own doing, as where memory is short; try it alone."
+    error = future.exception()
+    return text.one_line(f"The node could not measure it: {type(error).__name__}: {error}")
+
+
+def _is_killed(future: Any) -> bool:
+    return not future.cancelled() and type(future.exception()).__name__ == "KilledWorker"

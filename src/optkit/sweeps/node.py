@@ -1,0 +1,173 @@
+"""What runs on a node of a cluster: a study, whose events are told as they happen. Needs no more than optkit's core.
+
+The model is not unpickled here but in the study's own workers, as ever. Workers of dask are daemonic, and threads of
+theirs run this: both are nothing to a study, which starts its zygote with `subprocess`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import cloudpickle
+
+from optkit import environment, private
+from optkit.environment import installed
+from optkit.errors import OptkitError
+from optkit.study import Plan, Study
+from optkit.workload import KeptWorkload, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from optkit.events import Event
+    from optkit.presets import VariantLike
+
+    StudyOf = Callable[[Workload, Iterable[VariantLike], Plan], Iterable[Event]]
+
+RESOURCE = "optkit"
+"""What a worker of dask offers once, if studies may run there: ``dask worker --resources optkit=1``."""
+_running: dict[str, dict[str, Any]] = {}
+_stopped: set[str] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study to be measured elsewhere.
+
+    Attributes
+    ----------
+    sweep, number, client
+        Of which sweep it is which item, and the dask client that asked.
+    record, spec
+        What `Workload.describe` and `Workload.pack` say of the workload.
+    variants
+        Pickled, as they were given.
+    plan
+        Fields of `Plan`.
+    """
+
+    sweep: str
+    number: int
+    client: str
+    record: dict[str, Any]
+    spec: dict[str, Any]
+    variants: bytes
+    plan: dict[str, Any]
+
+
+def study_of(workload: Workload, variants: Iterable[VariantLike], plan: Plan) -> Study:
+    """Return the study of one item. Its events are kept by whoever asked for it, not here."""
+    return Study(workload, variants, plan, keep=False)
+
+
+def measure(job: Job, payload: bytes | None, make: StudyOf = study_of) -> dict[str, Any]:
+    """Measure one study in a worker of dask, telling its events to whoever listens to the sweep's topic.
+
+    Returns
+    -------
+    dict
+        ``told`` (all that was told, since some of it can be lost on the way) and ``refused``, a sentence where no study
+        could be made.
+    """
+    teller = _Teller(job)
+    folder = Path(tempfile.mkdtemp(prefix="optkit-sweep-"))
+    try:
+        study = make(_unpacked(job, payload, folder), cloudpickle.loads(job.variants), Plan(**job.plan))
+        with _known(job, study):
+            for event in study:
+                teller.tell(event)
+    except OptkitError as error:
+        return {"told": teller.told, "refused": str(error)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"told": teller.told, "refused": None}
+
+
+class _Teller:
+    """Tells what happens in a study to whoever listens to its sweep's topic; that it begins, at once."""
+
+    def __init__(self, job: Job) -> None:
+        from distributed import get_worker
+        from distributed.utils import sync
+
+        self._topic, self._worker = job.sweep, cast("Any", get_worker())
+        self._begin = {"number": job.number, "attempt": secrets.token_hex(8), "node": self._worker.address}
+        self.told: list[dict[str, Any]] = [self._begin | {"place": None, "body": ""}]
+        # This waits until it has arrived. Whatever happens to this process from here on is then put to this study.
+        cast("Any", sync)(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=self.told[0])
+
+    def tell(self, event: Event) -> None:
+        """Tell an event; this does not wait."""
+        body = json.dumps(event.to_json(), separators=(",", ":"), allow_nan=True)
+        self.told.append(self._begin | {"place": len(self.told) - 1, "body": body})
+        self._worker.log_event(self._topic, self.told[-1])
+
+
+class _known:  # noqa: N801 - used as a function
+    """Make a study known while it runs, so that it can be stopped."""
+
+    def __init__(self, job: Job, study: Any) -> None:
+        self.key = f"{job.sweep} {job.number}"
+        self.entry = {"sweep": job.sweep, "client": job.client, "study": study}
+
+    def __enter__(self) -> None:
+        with _lock:
+            _running[self.key] = self.entry
+            late = self.entry["sweep"] in _stopped
+        if late:
+            _stop(self.entry)
+
+    def __exit__(self, *_: object) -> None:
+        with _lock:
+            _running.pop(self.key, None)
+
+
+def _stop(entry: dict[str, Any]) -> None:
+    stop = getattr(entry["study"], "stop", None)
+    if stop is not None:
+        stop()
+
+
+def stop(sweep: str) -> None:
+    """Stop what runs here of a sweep, and what begins later of it."""
+    with _lock:
+        _stopped.add(sweep)
+        mine = [entry for entry in _running.values() if entry["sweep"] == sweep]
+    for entry in mine:
+        _stop(entry)
+
+
+def stop_orphans(clients: list[str]) -> int:
+    """Stop studies that were asked for by other clients than these, which are gone; return how many there were."""
+    with _lock:
+        orphans = [entry for entry in _running.values() if entry["client"] not in clients]
+    for entry in orphans:
+        _stop(entry)
+    return len(orphans)
+
+
+def look() -> dict[str, Any]:
+    """Return what this node is, as a JSON object, and its version of optkit."""
+    return environment.detect().to_json() | {"optkit": installed("optkit")}
+
+
+def _unpacked(job: Job, payload: bytes | None, folder: Path) -> Workload:
+    spec = job.spec
+    if payload is None:
+        shape = tuple(spec["shape"]) if spec["shape"] else None
+        return Workload(
+            spec["model"], batch_size=spec["batch_size"], shape=shape, device=job.record["device"], call=spec["call"],
+            weights=spec["weights"],
+        )  # fmt: skip
+    path = folder / "workload"
+    private.file(path)
+    path.write_bytes(payload)
+    return KeptWorkload(job.record, path, by_torch=spec["payload_by_torch"])

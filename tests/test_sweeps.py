@@ -1,0 +1,219 @@
+"""Sweeps on this machine: what is asked, kept, told and resumed. Studies are made up; nothing is measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import optkit
+from optkit.errors import UsageError
+from optkit.store import Store
+from optkit.study import Study
+from optkit.sweeps import Sweep, SweepResult, result, sweep
+from optkit.sweeps.leaderboard import COLUMNS, FRONT_COLUMNS
+from optkit.sweeps.sweeping import collect
+from optkit.workload import Workload
+from stub_studies import MARK, Slow, events, noted, quick, refusing
+
+VARIANTS = ["compile", "onnxruntime"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder in which studies leave a file when they begin; the history is empty."""
+    monkeypatch.setenv("OPTKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(MARK, str(tmp_path / "begun"))
+    (tmp_path / "begun").mkdir()
+    return tmp_path / "begun"
+
+
+def sizes(*batches):
+    return [Workload("tiny_cnn", batch_size=size) for size in batches]
+
+
+def run(workloads, variants=VARIANTS, *, make=noted, **given):
+    return collect(Sweep(workloads, variants, make=make, **given))
+
+
+def test_each_workload_is_measured_in_a_study_of_its_own_in_the_order_given(folder):
+    frame = run(sizes(4, 1, 2)).to_frame()
+    assert list(frame.columns) == list(result.COLUMNS)
+    assert list(frame.columns[:2]) == ["machine", "workload"]
+    assert list(dict.fromkeys(frame["workload"])) == [f"tiny_cnn, batch {size}" for size in (4, 1, 2)]
+    assert list(frame["variant"]) == ["eager", "compile", "onnxruntime"] * 3
+    assert set(frame["status"]) == {"ok"}
+    assert frame["run_id"].nunique() == 3
+
+
+def test_a_sweep_yields_every_event_of_every_study_as_it_happens(folder):
+    told = list(Sweep(sizes(1, 2), VARIANTS, make=quick))
+    assert {one.number for one in told if one.kind == "event"} == {0, 1}
+    assert [type(one.event).__name__ for one in told if one.number == 0][::1000] == ["StudyStarted"]
+    assert type(told[-1].event).__name__ == "StudyEnded"
+
+
+def test_every_event_is_in_the_history_before_it_is_seen(folder):
+    told = iter(Sweep(sizes(1), VARIANTS, make=quick))
+    seen = [one for one in told if one.kind == "event"][:7]
+    with Store() as store:
+        assert store.events(seen[0].event.run_id)[:7] == [one.event for one in seen]
+
+
+def test_a_sweep_that_is_run_again_measures_only_what_is_not_there(folder):
+    first = run(sizes(1, 2))
+    again = run(sizes(1, 2, 4))
+    assert len(list(folder.iterdir())) == 3
+    assert again.known == {0, 1}
+    assert [one.run_id for one in again.comparisons[:2]] == [one.run_id for one in first.comparisons]
+    assert list(again.to_frame()["status"]) == ["ok"] * 9
+
+
+def test_it_measures_anew_what_is_asked_otherwise_or_again(folder):
+    run(sizes(1))
+    for given in ({"again": True}, {"budget_s": 7}, {"seed": 3}):
+        assert not run(sizes(1), **given).known, given
+    assert not run(sizes(1), ["compile"]).known
+    assert run(sizes(1)).known == {0}
+
+
+@pytest.mark.parametrize(
+    "machine", [{"cpu": "another"}, {"versions": {"torch": "2.9"}}, {"variables": {"OMP_NUM_THREADS": "1"}}]
+)
+def test_a_study_of_another_machine_or_other_versions_is_not_taken_for_one_of_this(folder, machine):
+    run(sizes(1), make=lambda *given: events(*given, machine=machine))
+    assert not run(sizes(1)).known
+
+
+def test_a_study_that_was_stopped_is_made_anew(folder):
+    run(sizes(1), make=lambda *given: events(*given, because="stopped"))
+    assert not run(sizes(1)).known
+
+
+def test_a_study_that_cannot_be_made_is_told_with_its_reason_and_the_rest_goes_on(folder):
+    found = run(sizes(1, 2, 4), make=refusing)
+    assert found.refused == {1: "It needs a machine that is not here."}
+    frame = found.to_frame()
+    assert list(frame["status"]) == ["ok"] * 3 + ["failed"] * 3 + ["ok"] * 3
+    assert set(frame["reason"].dropna()) == {"It needs a machine that is not here."}
+    assert "tiny_cnn, batch 2: It needs a machine that is not here." in found.answer()
+
+
+def test_leaving_a_sweep_early_ends_the_run_that_is_measured_and_keeps_what_is_known(folder):
+    told = iter(Sweep(sizes(1, 2), VARIANTS, make=Slow))
+    event = next(one for one in told if one.kind == "event")
+    told.close()
+    assert optkit.load(event.event.run_id).ended_because == "stopped"
+
+
+def test_an_interrupt_ends_a_sweep_and_what_was_measured_is_returned(folder):
+    def interrupted(workload, variants, plan):
+        told = events(workload, variants, plan)
+        yield from told if workload.batch_size == 1 else told[:4]
+        if workload.batch_size != 1:
+            raise KeyboardInterrupt
+
+    found = run(sizes(1, 2, 4), make=interrupted)
+    assert [found.state(number) for number in range(3)] == ["done", "stopped", "waiting"]
+    assert found.answer().endswith("1 of 3 is not measured. 1 of 3 is stopped early.")
+    assert run(sizes(1, 2, 4)).known == {0}
+
+
+def test_a_sweep_can_be_stopped_from_elsewhere(folder):
+    sweep = Sweep(sizes(1, 2), VARIANTS, make=Slow)
+    for told in sweep:
+        if told.kind == "event":
+            sweep.stop()
+    assert [sweep.result.state(number) for number in range(2)] == ["stopped", "waiting"]
+
+
+def test_names_say_what_tells_workloads_apart(folder):
+    given = [Workload("tiny_cnn"), Workload("tiny_cnn", batch_size=8), Workload("tiny_cnn"), "tiny_transformer"]
+    names = [item.name for item in Sweep(given, ["compile"]).items]
+    assert names == ["tiny_cnn, batch 1 (1)", "tiny_cnn, batch 8", "tiny_cnn, batch 1 (2)", "tiny_transformer"]
+    assert [item.name for item in Sweep({"mine": "tiny_cnn", "yours": "tiny_cnn"}, ["compile"]).items] == [
+        "mine",
+        "yours",
+    ]
+
+
+@pytest.mark.parametrize("workloads", [[], {}, 7, [7], [object()]])
+def test_what_is_no_workload_is_refused_with_a_sentence(workloads):
+    with pytest.raises(UsageError, match=r"workload"):
+        Sweep(workloads, ["compile"])
+
+
+def test_a_client_that_is_none_is_refused_before_anything_is_measured():
+    with pytest.raises(UsageError, match=r"dask\.distributed\.Client, not str"):
+        Sweep("tiny_cnn", ["compile"], "tcp://somewhere")
+
+
+def test_an_unknown_variant_or_field_of_a_plan_is_refused():
+    with pytest.raises(UsageError, match="compil"):
+        Sweep("tiny_cnn", ["compil"])
+    with pytest.raises(TypeError, match="budget"):
+        sweep("tiny_cnn", ["compile"], budget=3)
+
+
+def test_the_leaderboard_has_a_row_a_workload_with_its_best_variant(folder):
+    frame = run(sizes(1, 2)).leaderboard()
+    assert list(frame.columns) == list(COLUMNS)
+    assert list(frame["best"]) == ["onnxruntime"] * 2
+    assert frame["speedup"].round(1).tolist() == [4.0, 4.0]
+
+
+def test_what_each_variant_costs_says_which_are_worth_it(folder):
+    frame = run(sizes(1)).pareto()
+    assert list(frame.columns) == list(FRONT_COLUMNS)
+    assert list(frame["variant"]) == ["eager", "compile", "onnxruntime"]
+    assert list(frame["beaten_by"].dropna()) == ["onnxruntime"] * 2
+    assert list(frame["on_front"]) == [False, False, True]
+
+
+def test_a_result_can_be_had_by_name_and_by_place(folder):
+    found = run(sizes(1, 2))
+    assert found.comparison("tiny_cnn, batch 2") is found.comparisons[1] is found.comparison(-1)
+    with pytest.raises(UsageError, match="tiny_cnn, batch 1"):
+        found.comparison("resnet18")
+
+
+def test_a_result_is_taken_away_as_json_csv_and_a_report(folder, tmp_path):
+    found = run(sizes(1, 2), make=refusing)
+    told = json.loads(found.to_json(tmp_path / "sweep.json"))
+    assert [one["state"] for one in told["studies"]] == ["done", "refused"]
+    assert [row["status"] for row in told["rows"]] == ["ok"] * 3 + ["failed"] * 3
+    assert told["leaderboard"][0]["best"] == "onnxruntime"
+    assert len(found.to_csv().splitlines()) == 7
+    page = found.to_html(tmp_path / "sweep.html")
+    assert (tmp_path / "sweep.html").read_text() == page
+    for words in ("onnxruntime", "tiny_cnn, batch 1", "<svg", "It needs a machine that is not here."):
+        assert words in page
+    assert "<script" not in page
+
+
+def test_names_of_others_are_escaped_wherever_a_sweep_is_shown(folder, tmp_path):
+    found = run({"<img src=x onerror=alert(1)>": "tiny_cnn"})
+    for shown in (found.to_html(), found._repr_mimebundle_()["text/html"], found.svg(), found.svg("pareto")):
+        assert "<img" not in shown
+        assert "&lt;img" in shown
+
+
+def test_a_result_of_nothing_shows_itself_too():
+    empty = SweepResult(Sweep("tiny_cnn", ["compile"]).items)
+    assert "1 of 1 is not measured" in repr(empty)
+    assert "<svg" in empty.svg("pareto")
+    assert list(empty.to_frame()["status"]) == ["waiting", "waiting"]
+    with pytest.raises(UsageError, match="leaders, pareto"):
+        empty.svg("latency")
+
+
+@pytest.mark.worker
+def test_a_real_sweep_measures_and_compares(folder):
+    found = sweep(sizes(1, 2), ["eager+no_grad"], budget_s=20, rounds=(1, 2))
+    frame = found.to_frame()
+    assert list(frame["variant"]) == ["eager", "eager+no_grad"] * 2
+    assert set(frame["status"]) == {"ok"}
+    assert frame["median_s"].gt(0).all()
+    assert sweep(sizes(1, 2), ["eager+no_grad"], budget_s=20, rounds=(1, 2)).known == {0, 1}
+    assert isinstance(found.comparisons[0].origin.workload, Workload)
+    assert Study is not None

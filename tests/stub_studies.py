@@ -19,8 +19,8 @@ MARK = "OPTKIT_TEST_FOLDER"
 """A folder, named by this variable, in which each study leaves a file when it begins."""
 
 
-def events(workload, variants, plan, *, because="rounds", record=None, machine=None, broken=()):
-    """Return what a study would tell in which each variant is twice as fast as the one before."""
+def events(workload, variants, plan, *, because="rounds", record=None, machine=None, broken=(), count=20, factor=2.0):
+    """Return what a study would tell in which each variant is `factor` times as fast as the one before."""
     here = environment.detect()
     names = [str(one) for one in resolve(variants, here) if one != BASELINE]
     first = dataclasses.replace(
@@ -33,7 +33,7 @@ def events(workload, variants, plan, *, because="rounds", record=None, machine=N
     told = [first, *bring_up("eager"), *bring_up("eager", twin=True)]
     for name in names:
         told += [*bring_up(name, graphs=1), *([failed(name)] if name in broken else [])]
-    told += rounds(20, eager=100, **{name: 50 / 2**place for place, name in enumerate(able)})
+    told += rounds(count, eager=100, **{name: 100 / factor ** (place + 1) for place, name in enumerate(able)})
     told += [checked("eager", "equal"), checked("eager", "equal", twin=True), *(checked(one, "equal") for one in able)]
     return [*told, *finished("eager", *able), ended(because)]
 

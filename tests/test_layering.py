@@ -128,7 +128,20 @@ AWAY = {
 }
 RUN = {"crew", "member", "abba", "passes", "probe", "estimate", "scheduler"}
 NOTEBOOKS = {"tutorials", "cli_notebooks"}
-TOP = {"widgets", "cli", "cli_runs", "cli_sweep", "sweep_terminal", "live_table", "lab", "__main__", "doctor", "findings", "installed", "seen"}
+TOP = {
+    "widgets",
+    "cli",
+    "cli_runs",
+    "cli_sweep",
+    "sweep_terminal",
+    "live_table",
+    "lab",
+    "__main__",
+    "doctor",
+    "findings",
+    "installed",
+    "seen",
+}
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
     **dict.fromkeys(FOLD, LEAVES | FOLD | PICTURES),

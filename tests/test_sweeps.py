@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,7 +11,7 @@ import optkit
 from optkit.errors import UsageError
 from optkit.store import Store
 from optkit.study import Study
-from optkit.sweeps import Sweep, SweepResult, result, sweep
+from optkit.sweeps import Sweep, SweepResult, leaderboard, result, sweep
 from optkit.sweeps.leaderboard import COLUMNS, FRONT_COLUMNS
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
@@ -160,6 +161,50 @@ def test_the_leaderboard_has_a_row_a_workload_with_its_best_variant(folder):
     assert list(frame.columns) == list(COLUMNS)
     assert list(frame["best"]) == ["onnxruntime"] * 2
     assert frame["speedup"].round(1).tolist() == [4.0, 4.0]
+
+
+def test_where_nothing_is_decided_no_variant_is_called_best_and_none_is_beaten(folder):
+    found = run(sizes(1), make=lambda *given: events(*given, count=3))
+    (row,) = found.leaders()
+    assert (row["best"], row["verdict"], row["rivals"]) == ("eager", "inconclusive", ("compile", "onnxruntime"))
+    assert "it cannot be told what is best" in found.answer()
+    assert "nothing beats" not in found.answer()
+    assert found.pareto()["on_front"].all()
+
+
+def test_where_nothing_is_faster_eager_is_said_to_be_the_best(folder):
+    found = run(sizes(1), make=lambda *given: events(*given, factor=0.5))
+    (row,) = found.leaders()
+    assert (row["best"], row["verdict"], row["rivals"]) == ("eager", "baseline", ())
+    assert "nothing beats eager for 1" in found.answer()
+
+
+def test_variants_that_are_equally_fast_are_named_beside_the_best(folder):
+    found = run(sizes(1), ["compile", "onnxruntime", "torchscript"], make=lambda *given: events(*given, factor=1.0001))
+    assert found.leaders()[0]["best"] == "eager"
+    found = run(sizes(1), make=lambda w, v, p: twice(events(w, v, p)))
+    (row,) = found.leaders()
+    assert (row["verdict"], len(row["rivals"])) == ("faster", 1)
+    assert "others may be as fast for 1" in found.answer()
+
+
+def twice(told):
+    """Return a study in which both variants are equally fast: what one was given, the other gets."""
+    of = [e for e in told if getattr(e, "kind", None) == "round" and e.variant == "compile"]
+    same = iter([dataclasses.replace(e, variant="onnxruntime") for e in of])
+    return [next(same) if getattr(e, "kind", None) == "round" and e.variant == "onnxruntime" else e for e in told]
+
+
+def test_where_only_eager_could_be_measured_nothing_is_said_of_the_others(folder):
+    found = run(sizes(1), ["compile"], make=lambda *given: events(*given, broken=["compile"]))
+    assert found.leaders()[0]["verdict"] is None
+    assert "for 1 nothing but the baseline could be measured" in found.answer()
+
+
+def test_a_variant_of_unknown_cost_is_not_beaten():
+    assert leaderboard._less(None, 2.0, 1.1) is None
+    assert leaderboard._less(None, None, 1.1) == 0
+    assert [leaderboard._less(one, 2.0, 1.1) for one in (1.0, 1.9, 2.0, 2.1, 3.0)] == [1, 0, 0, 0, -1]
 
 
 def test_what_each_variant_costs_says_which_are_worth_it(folder):

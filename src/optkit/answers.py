@@ -39,7 +39,7 @@ def answer(c: Comparison, calls: float | None = None) -> str:
     if fastest is not baseline:
         return " ".join([*_not_worth_it(fastest, baseline, calls), *_left(fastest), *_footnotes(c)])
     others = [m for m in c.measurements.values() if m is not baseline]
-    undecided = [m for m in others if m.median_s is not None and _may_be_faster(m)]
+    undecided = may_beat(c)
     if c.ended_because is None:
         return f"Nothing is known to beat {baseline} yet ({text.duration(baseline.median_s)} a call)."
     late = [m for m in undecided if calls is not None and _starts_too_late(m, baseline, calls)]
@@ -54,6 +54,18 @@ def answer(c: Comparison, calls: float | None = None) -> str:
     else:
         said = f"Nothing beats {baseline}: {text.duration(baseline.median_s)} a call."
     return " ".join([said, *_left(baseline), *_footnotes(c)])
+
+
+def may_beat(c: Comparison) -> list[Measurement]:
+    """Return the variants of which it cannot be told whether they beat the baseline."""
+    others = [m for m in c.measurements.values() if m is not c.baseline]
+    return [m for m in others if m.median_s is not None and _may_be_faster(m)]
+
+
+def tied_with(c: Comparison, best: Measurement) -> list[Measurement]:
+    """Return the variants that surely beat the baseline too, and may be as fast as the best."""
+    rivals = [m for m in c.measurements.values() if m is not best and m.merit > 0 and m.verdict == Verdict.FASTER]
+    return [m for m in rivals if c.between(str(best), str(m)).verdict in (Verdict.SAME, Verdict.INCONCLUSIVE)]
 
 
 def machine(c: Comparison) -> str:
@@ -146,8 +158,7 @@ def _praise(c: Comparison, best: Measurement, fastest: Measurement) -> list[str]
         return [*said, f"{fastest} is faster a call, {fastest.speedup:.2f}×, but surely done no sooner."]
     if c.ended_because is not None and best.confirmed_speedup is None and not best.reloaded:
         said.append("No fresh worker has confirmed it; a larger budget would.")
-    rivals = [m for m in c.measurements.values() if m is not best and m.merit > 0 and m.verdict == Verdict.FASTER]
-    tied = [str(m) for m in rivals if c.between(str(best), str(m)).verdict in (Verdict.SAME, Verdict.INCONCLUSIVE)]
+    tied = [str(m) for m in tied_with(c, best)]
     if tied and c.ended_because is not None:
         said.append(f"{_and(tied)} may be as fast.")
     return said

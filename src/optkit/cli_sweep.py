@@ -95,4 +95,5 @@ def _exit_code(result: SweepResult) -> int:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command("sweep", epilog=f"A file:\n\n\b{EXAMPLE}")(sweep)
+    paragraphs = EXAMPLE.strip("\n").split("\n\n")
+    app.command("sweep", epilog="\n\n".join(["A file:", *(f"\b\n{one}" for one in paragraphs)]))(sweep)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from optkit.sweeps.told import SweepEvent
 
 PIPED_WIDTH = 180
-NEVER_WRAPS = {"speed-up", "95 %", "median", "eager", "start-up", "memory"}
 
 
 def show(sweep: Sweep, *, to_stderr: bool = False) -> SweepResult:
@@ -124,7 +123,7 @@ def _tables(result: SweepResult) -> list[RenderableType]:
     for machine in dict.fromkeys(row["machine"] for row in rows):
         table = Table(box=None, pad_edge=False, header_style="bold", title=Text(machine), title_justify="left")
         for title in page.HEAD:
-            numeric = title in NEVER_WRAPS
+            numeric = title not in page.WORDS
             table.add_column(title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
         for row in rows:
             if row["machine"] == machine:

@@ -127,7 +127,7 @@ def _row(placed: Rows, place: int, series: Series, row: dict[str, Any], scale: S
     low, high = row["speedup_low"], row["speedup_high"]
     if low is not None:
         parts.append(line(scale(low), y, scale(high), y, width=2, color=series.color))
-    parts.append(mark(series, scale(row["speedup"]), y, hollow=low is None and row["verdict"] != "baseline"))
+    parts.append(mark(series, scale(row["speedup"]), y, hollow=row["verdict"] in (None, "inconclusive")))
     told = f"{charts.ratio(row['speedup'])}×  {text.duration(row['median_s'])}"
     parts.append(label(placed.right + 12, y + 4, told))
     return placed.row(place, series, _said(row), *parts)
@@ -182,8 +182,8 @@ def _pareto(result: SweepResult, width: float) -> tuple[Drawn, str]:
                 for row in mine
                 if row[name] and eager.get((machine, row["workload"]))
             ]  # fmt: skip
-            drawn.append(_panel(points, (place * (half + GAP), y + 34, half), title, write))
-        y += 34 + PANEL_HEIGHT + 46
+            drawn.append(_panel(points, (place * (half + GAP), y + 44, half), title, write))
+        y += 44 + PANEL_HEIGHT + 46
     if len(machines) > MOST_MACHINES:
         drawn.append(
             label(0, y + 12, f"… and {len(machines) - MOST_MACHINES} more machines, in the table", opacity=DIM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from optkit import stats
+from optkit import answers, stats
 from optkit.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 PLACE = ("machine", "workload")
 """What each row begins with."""
 COLUMNS = (
-    *PLACE, "best", "verdict", "speedup", "speedup_low", "speedup_high", "median_s", "baseline_s",
+    *PLACE, "best", "verdict", "rivals", "speedup", "speedup_low", "speedup_high", "median_s", "baseline_s",
     "startup_cold_s", "break_even_cold_calls", "peak_memory_bytes", "noise", "doubts", "state", "run_id",
 )  # fmt: skip
-"""Columns of `SweepResult.leaderboard`; of the best variant, which is eager where nothing surely beats it."""
+"""Columns of `SweepResult.leaderboard`; of the best variant, which is eager where nothing surely beats it.
+
+The verdict on eager is ``baseline`` where nothing beats it, ``inconclusive`` where something may (``rivals`` says
+what), and missing where nothing else was measured. Rivals of another best variant beat eager too and may be as fast.
+"""
 FRONT_COLUMNS = (
     *PLACE, "variant", "median_s", "startup_cold_s", "peak_memory_bytes", "on_front", "beaten_by",
 )  # fmt: skip
@@ -34,15 +38,19 @@ NAMED = 4
 def leader(c: Comparison) -> dict[str, Any]:
     """Return what `COLUMNS` say of one study; one without an answer yet has no best variant."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS[len(PLACE) :])
-    row |= {"run_id": c.run_id, "noise": c.noise, "doubts": ()}
+    row |= {"run_id": c.run_id, "noise": c.noise, "rivals": (), "doubts": ()}
     row["state"] = "running" if c.ended_because is None else c.ended_because
     if not c.has_answer or c.baseline is None:
         return row
     best = c.best()
+    rivals = answers.may_beat(c) if best is c.baseline else answers.tied_with(c, best)
+    alone = best is c.baseline and all(m.median_s is None for m in c.measurements.values() if m is not best)
+    verdict = Verdict.INCONCLUSIVE if best is c.baseline and rivals else None if alone else best.verdict
     low, high = (None if best is c.baseline else best.interval()) or (None, None)
     return row | {
         "best": str(best),
-        "verdict": None if best.verdict is None else str(best.verdict),
+        "verdict": None if verdict is None else str(verdict),
+        "rivals": tuple(map(str, rivals)),
         "speedup": best.speedup,
         "speedup_low": low,
         "speedup_high": high,
@@ -58,9 +66,10 @@ def leader(c: Comparison) -> dict[str, Any]:
 def front(c: Comparison) -> list[dict[str, Any]]:
     """Return what each variant of a study costs, and whether another is better and nowhere worse.
 
-    A latency is better where the verdict between the two variants, round by round, says faster
-    (`Comparison.between`); a start-up where it is shorter by a fifth, and memory where it is less by a tenth. Variants
-    that failed, gave other outputs than eager, or are not what they were asked to be, take no part.
+    A latency is better where the verdict between the two variants, round by round, says faster, and as good where it
+    says the same (`Comparison.between`); where that is inconclusive neither beats the other. A start-up is better where
+    it is shorter by a fifth, and memory where it is less by a tenth. Variants that failed, gave other outputs than
+    eager, or are not what they were asked to be, take no part.
     """
     able = [m for m in c.measurements.values() if m.median_s is not None and (m is c.baseline or m.merit > 0)]
     rows = []
@@ -86,32 +95,22 @@ def _startup_s(m: Measurement) -> float | None:
 
 
 def _beats(c: Comparison, one: Measurement, other: Measurement) -> bool:
-    """Whether one is better than the other in something, and worse in nothing; what is not known is never better."""
-    costs = {_startup(one, other), _memory(one, other)}
-    if -1 in costs:
+    """Whether one is better than the other in something, and not worse in anything; nobody is beaten by a guess."""
+    costs = [_less(_startup_s(one), _startup_s(other), STARTUP_MARGIN)]
+    costs.append(_less(one.peak_memory_bytes, other.peak_memory_bytes, MEMORY_MARGIN))
+    if None in costs or -1 in costs:
         return False  # and nobody needs to know which is faster
-    latency = _latency(c, one, other)
-    return latency == 1 or (latency == 0 and 1 in costs)
-
-
-def _latency(c: Comparison, one: Measurement, other: Measurement) -> int:
     verdict = c.between(str(one), str(other)).verdict
-    return {Verdict.FASTER: 1, Verdict.SLOWER: -1}.get(verdict, 0)
+    return verdict == Verdict.FASTER or (verdict == Verdict.SAME and 1 in costs)
 
 
-def _startup(one: Measurement, other: Measurement) -> int:
-    first, second = _startup_s(one), _startup_s(other)
-    return 0 if first is None or second is None else _less(first, second, STARTUP_MARGIN)
+def _less(one: float | None, other: float | None, margin: float) -> int | None:
+    """Return 1 where the first is less by more than the margin, -1 where it is more by that, else 0.
 
-
-def _memory(one: Measurement, other: Measurement) -> int:
-    if one.peak_memory_bytes is None or other.peak_memory_bytes is None:
-        return 0
-    return _less(one.peak_memory_bytes, other.peak_memory_bytes, MEMORY_MARGIN)
-
-
-def _less(one: float, other: float, margin: float) -> int:
-    """Return 1 where the first is less by more than the margin, -1 where it is more by that, else 0."""
+    Where both are unknown, as memory is on some systems, it is no cost to compare by: 0. Where one is, nobody knows.
+    """
+    if one is None or other is None:
+        return 0 if one is other else None
     return int(one * margin < other) - int(one > other * margin)
 
 
@@ -138,15 +137,23 @@ def _machine(name: str, rows: Sequence[dict[str, Any]]) -> str:
     decided = [row for row in rows if row["best"] is not None and row["state"] != "running"]
     if not decided:
         return f"On {name} nothing has been decided yet."
-    wins = Counter(row["best"] for row in decided).most_common()
-    told = ", ".join(_wins(variant, count, decided) for variant, count in wins[:NAMED])
-    more = f", and {len(wins) - NAMED} others" if len(wins) > NAMED else ""
-    return f"On {name}, of {len(decided)} workload{'s' * (len(decided) > 1)}: {told}{more}."
+    told_apart = [row for row in decided if row["verdict"] not in (None, Verdict.INCONCLUSIVE)]
+    wins = Counter(row["best"] for row in told_apart).most_common()
+    told = [_wins(variant, count, told_apart) for variant, count in wins[:NAMED]]
+    told += [f"{len(wins) - NAMED} others for the rest"] if len(wins) > NAMED else []
+    if unknown := sum(row["verdict"] == Verdict.INCONCLUSIVE for row in decided):
+        told.append(f"for {unknown} it cannot be told what is best, and a larger budget would tell")
+    if alone := sum(row["verdict"] is None for row in decided):
+        told.append(f"for {alone} nothing but the baseline could be measured")
+    return f"On {name}, of {len(decided)} workload{'s' * (len(decided) > 1)}: {', '.join(told)}."
 
 
 def _wins(variant: str, count: int, rows: Sequence[dict[str, Any]]) -> str:
-    mine = [row["speedup"] for row in rows if row["best"] == variant]
-    if any(row["verdict"] == "baseline" for row in rows if row["best"] == variant):
+    mine = [row for row in rows if row["best"] == variant]
+    if mine[0]["verdict"] == Verdict.BASELINE:
         return f"nothing beats {variant} for {count}"
-    typical = "" if None in mine else f" ({stats.median(mine):.2f}×" + (" in the median)" if count > 1 else ")")
-    return f"{variant} is best for {count}{typical}"
+    speedups = [row["speedup"] for row in mine]
+    typical = "" if None in speedups else f" ({stats.median(speedups):.2f}×{' in the median' * (count > 1)})"
+    tied = sum(bool(row["rivals"]) for row in mine)
+    beside = f", where others may be as fast for {tied}" if tied else ""
+    return f"{variant} is best for {count}{typical}{beside}"

@@ -6,17 +6,18 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from optkit import answers, text
-from optkit.cells import TWO_DIGITS
 from optkit.html_table import html_table, literal
 from optkit.phases import PHASE_WORDS
 from optkit.sweeps import drawn
+from optkit.verdicts import Verdict
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.sweeps.result import SweepResult
 
-HEAD = ("", "best", "verdict", "speed-up", "95 %", "median", "eager", "start-up", "memory", "doubts")
-FRONT_HEAD = ("", "variant", "median", "start-up", "memory", "", "beaten by")
+HEAD = ("", "best", "over eager", "a call", "eager's", "start-up", "memory", "remarks")
+WORDS = {"", "best", "remarks", "variant", "beaten by"}
+FRONT_HEAD = ("", "variant", "a call", "start-up", "memory", "on the front", "beaten by")
 MOST_ROWS = 200
 SHOWN_RUNNING = 8
 
@@ -26,7 +27,7 @@ def bundle(result: SweepResult) -> dict[str, str]:
     parts = [f"<p><b>{escape(result.answer())}</b></p>", leaders(result), failures(result)]
     rows = result.leaders()
     if rows:
-        parts.append(drawn.render(result, "leaders"))
+        parts.append(f'<div style="margin-top:1em">{drawn.render(result, "leaders")}</div>')
         parts.append(f"<details><summary>What speed costs</summary>{costs(result)}</details>")
     return {
         "text/plain": repr(result),
@@ -93,34 +94,32 @@ def leaders(result: SweepResult) -> str:
     for machine in dict.fromkeys(row["machine"] for row in rows):
         mine = [row for row in rows if row["machine"] == machine]
         more = f"<p>… and {len(mine) - MOST_ROWS} more.</p>" if len(mine) > MOST_ROWS else ""
-        table = html_table(HEAD, [leader_cells(row) for row in mine[:MOST_ROWS]])
+        table = html_table(HEAD, [leader_cells(row) for row in mine[:MOST_ROWS]], WORDS)
         parts.append(f"<p style='margin:.8em 0 .2em'>{escape(machine)}</p>{table}{more}")
     return "".join(parts)
 
 
 def leader_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """Return one row of the leaderboard as text."""
-    low, high = row["speedup_low"], row["speedup_high"]
-    interval = "" if low is None else f"{low:.2f}–{high:.2f}"
-    state = "" if row["state"] not in ("running", "stopped", "interrupted") else f", {row['state']}"
     memory = "–" if row["peak_memory_bytes"] is None else text.size(row["peak_memory_bytes"])
-    return (
-        row["workload"], row["best"], f"{row['verdict'] or '–'}{state}", _speedup(row), interval,
-        text.duration(row["median_s"]), text.duration(row["baseline_s"]), text.duration(row["startup_cold_s"]), memory,
-        " ".join(row["doubts"]),
-    )  # fmt: skip
+    seconds = (text.duration(row[name]) for name in ("median_s", "baseline_s", "startup_cold_s"))
+    best = "undecided" if row["verdict"] == Verdict.INCONCLUSIVE else row["best"]
+    return row["workload"], best, _over_eager(row), *seconds, memory, "; ".join(_remarks(row))
 
 
-def _speedup(row: dict[str, Any]) -> str:
-    """Return the speed-up: with a tilde where there are too few rounds for an interval."""
-    speedup = row["speedup"]
-    if speedup is None:
-        return "–"
-    if row["verdict"] == "baseline":
-        return "1"
-    if row["speedup_low"] is not None:
-        return f"{speedup:.2f}×"
-    return f"~{speedup:.{1 if speedup < TWO_DIGITS else 0}f}×"
+def _over_eager(row: dict[str, Any]) -> str:
+    words = {Verdict.BASELINE: "nothing is faster", Verdict.INCONCLUSIVE: "–", None: "nothing else ran"}
+    if row["verdict"] in words:
+        return words[row["verdict"]]
+    return f"{row['speedup']:.2f}× ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
+
+
+def _remarks(row: dict[str, Any]) -> list[str]:
+    found = [row["state"]] if row["state"] in ("running", "stopped", "interrupted") else []
+    if row["rivals"]:
+        is_open = row["verdict"] == Verdict.INCONCLUSIVE
+        found.append(f"{', '.join(row['rivals'])} may be {'faster' if is_open else 'as fast'}")
+    return [*found, *row["doubts"]]
 
 
 def fronts(result: SweepResult) -> str:
@@ -130,7 +129,7 @@ def fronts(result: SweepResult) -> str:
     for machine in dict.fromkeys(row["machine"] for row in rows):
         mine = [front_cells(row) for row in rows if row["machine"] == machine]
         more = f"<p>… and {len(mine) - MOST_ROWS} more.</p>" if len(mine) > MOST_ROWS else ""
-        parts.append(f"<p>{escape(machine)}</p>{html_table(FRONT_HEAD, mine[:MOST_ROWS])}{more}")
+        parts.append(f"<p>{escape(machine)}</p>{html_table(FRONT_HEAD, mine[:MOST_ROWS], WORDS)}{more}")
     return "".join(parts)
 
 
@@ -139,7 +138,7 @@ def front_cells(row: dict[str, Any]) -> tuple[str, ...]:
     memory = "–" if row["peak_memory_bytes"] is None else text.size(row["peak_memory_bytes"])
     return (
         row["workload"], row["variant"], text.duration(row["median_s"]), text.duration(row["startup_cold_s"]), memory,
-        "●" if row["on_front"] else "○", row["beaten_by"] or "",
+        "yes" if row["on_front"] else "no", row["beaten_by"] or "",
     )  # fmt: skip
 
 

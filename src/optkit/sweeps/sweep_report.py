@@ -56,7 +56,7 @@ def _studies(result: SweepResult) -> str:
         (item.name, result.state(item.number), result.comparisons[item.number].run_id or "–")
         for item in result.items[: cells.MOST_ROWS]
     ]
-    return html_table(("workload", "state", "run"), rows)
+    return html_table(("workload", "state", "run"), rows, {"state", "run"})
 
 
 def _files(result: SweepResult) -> str:

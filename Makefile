@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: lab test test-all check unit lint format bench truth pictures notebooks site binder badge clean
+.PHONY: lab test test-all check unit lint format bench bench-sweep truth pictures notebooks site binder badge clean
 
 lab: $(VENV)/.installed  ## JupyterLab on the Explorer (PORT=8899 chooses the port)
 	$(BIN)/optkit lab $(if $(PORT),--port $(PORT))
@@ -40,6 +40,9 @@ bench: $(VENV)/.installed-test  ## what measuring costs: per call, per start, pe
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/study_cost.py
+
+bench-sweep: $(VENV)/.installed-test  ## what a sweep adds, how it scales, and what it survives; a quarter of an hour
+	$(BIN)/python benchmarks/sweep.py
 
 truth: $(VENV)/.installed-test  ## studies whose answer is known, alone and beside a neighbour; most of an hour
 	$(BIN)/python benchmarks/truth.py

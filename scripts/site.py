@@ -23,7 +23,7 @@ from optkit.tutorials.executed import STAMP
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-PAGES = ("architecture", "columns", "coverage", "method", "troubleshooting")
+PAGES = ("architecture", "columns", "coverage", "method", "sweeps", "troubleshooting")
 HEADINGS = {"functions": "Functions", "classes": "Classes", "errors": "Errors"}
 
 

@@ -26,6 +26,9 @@ from optkit.report import SECTIONS, pictures
 from optkit.report.parts import LONGEST_NAME
 from optkit.report.words import LONGEST_CODE
 from optkit.rows import COLUMNS
+from optkit.sweeps.leaderboard import COLUMNS as LEADERBOARD_COLUMNS
+from optkit.sweeps.leaderboard import FRONT_COLUMNS
+from optkit.sweeps.result import COLUMNS as SWEEP_COLUMNS
 from stories import (
     WORKLOAD,
     bring_up,
@@ -332,6 +335,10 @@ def test_every_column_and_every_key_is_documented():
     assert documented("The JSON document") == tuple(json.loads(whole().to_json()))
     assert documented("Raw samples") == downloads.SAMPLE_COLUMNS
     assert documented("Medians of rounds") == downloads.MEDIAN_COLUMNS
+    beside = tuple(column for column in SWEEP_COLUMNS if column not in COLUMNS)
+    assert documented("A sweep's table") == beside
+    assert documented("A sweep's leaderboard") == LEADERBOARD_COLUMNS
+    assert documented("What speed costs") == FRONT_COLUMNS
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):

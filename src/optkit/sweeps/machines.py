@@ -16,7 +16,10 @@ _WORDS = ("(R)", "(TM)", " CPU", " Processor")
 
 def facts(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return what has to be alike for two records to be of the same kind of machine, with the same software."""
-    return {name: environment.get(name) for name in (*MACHINE, "versions", "variables")}
+    known = {name: environment.get(name) for name in (*MACHINE, "variables")}
+    versions: Mapping[str, Any] = environment.get("versions") or {}
+    # What hands out studies takes no part in them.
+    return known | {"versions": {name: one for name, one in versions.items() if name != "distributed"}}
 
 
 def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

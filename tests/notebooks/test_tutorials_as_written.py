@@ -32,7 +32,7 @@ def notebook(path):
 
 def test_the_tutorials_are_numbered_from_0_without_a_gap():
     assert [int(path.name[:2]) for path in TUTORIALS] == list(range(len(TUTORIALS)))
-    assert len(TUTORIALS) >= 17
+    assert len(TUTORIALS) >= 18
 
 
 def test_it_is_committed_without_outputs(notebook):

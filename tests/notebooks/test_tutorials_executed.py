@@ -37,6 +37,7 @@ SHOWN = {
     "14": ["eager", "eager+no_grad", "torchscript", "torchscript:compile=true", "aotinductor"],
     "15": ["eager", "eager+threads=1"],
     "16": ["eager", "compile:backend=aot_eager"],
+    "17": ["eager", "eager+no_grad", "torchscript"],
 }
 """The variants that stand in a tutorial's tables."""
 

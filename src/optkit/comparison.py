@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optkit import answers, bill, downloads, page, script, stats, svg, takeaway, text
+from optkit import answers, downloads, page, script, stats, svg, takeaway, text
 from optkit.doubts import Surroundings
 from optkit.events import (
     Event,
@@ -28,7 +28,7 @@ from optkit.events import (
     WorkCounted,
 )
 from optkit.measurement import Measurement
-from optkit.rows import COLUMNS, finite, ranked, row
+from optkit.rows import COLUMNS, ranked, row
 from optkit.takeaway import Origin
 from optkit.timings import bootstrap_interval, round_medians
 from optkit.variant import Variant
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
     from optkit.events import EndReason
     from optkit.workload import Workload
-
-SCHEMA = 1
 
 
 class Difference(NamedTuple):
@@ -341,33 +339,14 @@ class Comparison:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the whole result as one JSON document, and write it to `path` where one is given."""
-        started = self.started
-        document = {
-            "schema": SCHEMA,
-            "run_id": self.run_id,
-            "workload": started.workload if started else None,
-            "environment": started.environment | self.load() if started else None,
-            "plan": started.plan if started else None,
-            "rows": [finite(one) for one in self.rows()],
-            "remedies": {
-                str(m): {doubt.name: remedy for doubt, remedy in m.remedies.items()} for m in self.measurements.values()
-            },
-            "metrics": {str(m): m.metric for m in self.measurements.values()},
-            "details": {str(m): m.details for m in self.measurements.values() if m.details},
-            "costs": {str(m): bill.record(m) for m in self.measurements.values()},
-            "best": str(self.best()) if self.has_answer else None,
-            "noise": self.noise,
-            "ended_because": self.ended_because,
-        }
-        return _write(json.dumps(document, indent=2, allow_nan=False), path)
+        return downloads.saved(json.dumps(downloads.document(self), indent=2, allow_nan=False), path)
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """Return the table as CSV, and write it to `path` where one is given; several doubts are joined with ``|``.
 
         A text that a spreadsheet would take for a formula begins with an apostrophe.
         """
-        rows = [one | {"doubts": "|".join(one["doubts"])} for one in self.rows()]
-        return _write(downloads.table(COLUMNS, rows), path)
+        return downloads.saved(downloads.table(COLUMNS, self.rows()), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the whole result as one HTML file under a megabyte, and write it to `path` where one is given.
@@ -411,9 +390,3 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.measurements)} variants: {self.answer()}>"
-
-
-def _write(content: str, path: str | Path | None) -> str:
-    if path is not None:
-        Path(path).write_text(content, encoding="utf-8")
-    return content

@@ -11,8 +11,11 @@ import gzip
 import io
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optkit import bill
+from optkit.rows import finite
 from optkit.timings import round_medians
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from optkit.comparison import Comparison
     from optkit.measurement import Measurement
 
+SCHEMA = 1
 SAMPLE_COLUMNS = ("variant", "twin", "kind", "round", "sample", "seconds_per_call")
 """Columns of the raw samples: one row a sample."""
 MEDIAN_COLUMNS = ("variant", "twin", "kind", "round", "samples", "median_s")
@@ -54,9 +58,40 @@ class Download:
 
 
 def table(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows as CSV with a head."""
+    """Return rows as CSV with a head; several names in one cell are joined with ``|``."""
     names = tuple(columns)
-    return _lines([names, *([harmless(row[name]) for name in names] for row in rows)])
+    return _lines([names, *([harmless(_joined(row[name])) for name in names] for row in rows)])
+
+
+def _joined(value: Any) -> Any:
+    return "|".join(value) if isinstance(value, tuple) else value
+
+
+def saved(content: str, path: str | Path | None) -> str:
+    """Return a text, and write it to a file where one is given."""
+    if path is not None:
+        Path(path).write_text(content, encoding="utf-8")
+    return content
+
+
+def document(c: Comparison) -> dict[str, Any]:
+    """Return a whole comparison as it is written to JSON; its keys are in ``docs/columns.md``."""
+    started, everyone = c.started, list(c.measurements.values())
+    return {
+        "schema": SCHEMA,
+        "run_id": c.run_id,
+        "workload": started.workload if started else None,
+        "environment": started.environment | c.load() if started else None,
+        "plan": started.plan if started else None,
+        "rows": [finite(one) for one in c.rows()],
+        "remedies": {str(m): {doubt.name: remedy for doubt, remedy in m.remedies.items()} for m in everyone},
+        "metrics": {str(m): m.metric for m in everyone},
+        "details": {str(m): m.details for m in everyone if m.details},
+        "costs": {str(m): bill.record(m) for m in everyone},
+        "best": str(c.best()) if c.has_answer else None,
+        "noise": c.noise,
+        "ended_because": c.ended_because,
+    }
 
 
 def harmless(value: Any) -> Any:

@@ -10,18 +10,14 @@ import dataclasses
 import json
 import queue
 import secrets
-import tempfile
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import cloudpickle
 
 from optkit import environment, text
 from optkit.errors import UsageError
 from optkit.events import Event, StudyEnded
-from optkit.sweeps import node
+from optkit.sweeps import job, node
 from optkit.sweeps.told import SweepEvent
 
 if TYPE_CHECKING:
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from optkit.sweeps.items import Item
-    from optkit.workload import Workload
 
 LOOKS_S = 1.0
 GRACE_S = 15.0
@@ -72,10 +67,9 @@ class Cluster:
         self.sweep = f"optkit-{secrets.token_hex(6)}"
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._futures: dict[int, Any] = {}
-        self._payloads: dict[int, Any] = {}
+        self._packs: dict[int, tuple[job.Packed, Any]] = {}
         self._attempts: dict[int, _Attempt] = {}
         self._items: dict[int, Item] = {}
-        self._stopping = False
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return what the nodes are, after waiting for a first one where the cluster has none yet.
@@ -85,9 +79,8 @@ class Cluster:
         UsageError
             If no worker offers the resource, or one lacks optkit or has another version of it.
         """
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        offering = [address for address, one in known.items() if one["resources"].get(node.RESOURCE)]
-        if known and not offering:
+        offering = self._offering()
+        if not offering and self._workers():
             raise UsageError(NO_NODES)
         try:
             if not offering:
@@ -125,50 +118,40 @@ class Cluster:
         self.client.run(node.stop_orphans, [*present, self.client.id], workers=self._offering())
 
     def _offering(self) -> list[str]:
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        return [address for address, one in known.items() if one["resources"].get(node.RESOURCE)]
+        return [address for address, one in self._workers().items() if one["resources"].get(node.RESOURCE)]
+
+    def _workers(self) -> dict[str, dict[str, Any]]:
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _submit(self, item: Item) -> Iterator[SweepEvent]:
         self._items[item.number] = item
         try:
-            job, payload = self._packed(item)
+            asked, payload = self._packed(item)
         except UsageError as error:
             yield SweepEvent("refused", item.number, said=str(error))
             return
         needs = {node.RESOURCE: 1} | ({"GPU": 1} if (item.workload.device or "").startswith("cuda") else {})
         key = f"{self.sweep}-{item.number}-{secrets.token_hex(2)}"
-        future = self.client.submit(node.measure, job, payload, self.make, resources=needs, key=key, pure=False)
+        future = self.client.submit(node.measure, asked, payload, self.make, resources=needs, key=key, pure=False)
         self._futures[item.number] = future
         future.add_done_callback(partial(self._done, item.number))
 
     def _done(self, number: int, future: Future[Any]) -> None:
         self._inbox.put(("done", (number, future)))
 
-    def _packed(self, item: Item) -> tuple[node.Job, Any]:
+    def _packed(self, item: Item) -> tuple[job.Job, Any]:
         """Return the job, and what holds the model: it travels once, and can be had again where a node is lost."""
-        workload = item.workload
-        known = self._payloads.get(id(workload))
-        if known is None:
-            known = self._payloads[id(workload)] = self._pack(workload)
-        record, spec, payload = known
-        plan = dataclasses.asdict(item.plan)
-        job = node.Job(self.sweep, item.number, self.client.id, record, spec, cloudpickle.dumps(item.variants), plan)
-        return job, payload
-
-    def _pack(self, workload: Workload) -> tuple[dict[str, Any], dict[str, Any], Any]:
         import dask
 
-        with tempfile.TemporaryDirectory(prefix="optkit-sweep-") as folder:
-            spec = workload.pack(Path(folder))
-            content = None if spec["payload"] is None else Path(spec["payload"]).read_bytes()
-        here = environment.detect()
-        # Which device None means is for the node to say.
-        record = workload.describe(here.placed(workload.device or here.device)) | {"device": workload.device}
-        if content is None:
-            return record, spec, None
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE_BYTES}):
-            payload = self.client.submit(bytes, content, resources={node.RESOURCE: 1}, pure=False)
-        return record, spec, payload
+        known = self._packs.get(id(item.workload))
+        if known is None:
+            packed = job.pack(item.workload)
+            payload = None
+            if packed.content is not None:
+                with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE_BYTES}):
+                    payload = self.client.submit(bytes, packed.content, resources={node.RESOURCE: 1}, pure=False)
+            known = self._packs[id(item.workload)] = packed._replace(content=None), payload
+        return job.of(item, known[0], self.sweep, self.client.id), known[1]
 
     def _next(self) -> Iterator[SweepEvent]:
         try:
@@ -270,7 +253,7 @@ class Cluster:
             self.client.run(node.stop, self.sweep, on_error="ignore")
             self.client.cancel(list(self._futures.values()))
         self._futures.clear()
-        self._payloads.clear()
+        self._packs.clear()
 
 
 @dataclasses.dataclass

@@ -11,23 +11,22 @@ import secrets
 import shutil
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import cloudpickle
-
-from optkit import environment, private
+from optkit import environment
 from optkit.environment import installed
 from optkit.errors import OptkitError
-from optkit.study import Plan, Study
-from optkit.workload import KeptWorkload, Workload
+from optkit.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from optkit.events import Event
     from optkit.presets import VariantLike
+    from optkit.study import Plan
+    from optkit.sweeps.job import Job
+    from optkit.workload import Workload
 
     StudyOf = Callable[[Workload, Iterable[VariantLike], Plan], Iterable[Event]]
 
@@ -36,31 +35,6 @@ RESOURCE = "optkit"
 _running: dict[str, dict[str, Any]] = {}
 _stopped: set[str] = set()
 _lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A study to be measured elsewhere.
-
-    Attributes
-    ----------
-    sweep, number, client
-        Of which sweep it is which item, and the dask client that asked.
-    record, spec
-        What `Workload.describe` and `Workload.pack` say of the workload.
-    variants
-        Pickled, as they were given.
-    plan
-        Fields of `Plan`.
-    """
-
-    sweep: str
-    number: int
-    client: str
-    record: dict[str, Any]
-    spec: dict[str, Any]
-    variants: bytes
-    plan: dict[str, Any]
 
 
 def study_of(workload: Workload, variants: Iterable[VariantLike], plan: Plan) -> Study:
@@ -80,7 +54,7 @@ def measure(job: Job, payload: bytes | None, make: StudyOf = study_of) -> dict[s
     teller = _Teller(job)
     folder = Path(tempfile.mkdtemp(prefix="optkit-sweep-"))
     try:
-        study = make(_unpacked(job, payload, folder), cloudpickle.loads(job.variants), Plan(**job.plan))
+        study = make(*job.unpacked(payload, folder))
         with _known(job, study):
             for event in study:
                 teller.tell(event)
@@ -157,17 +131,3 @@ def stop_orphans(clients: list[str]) -> int:
 def look() -> dict[str, Any]:
     """Return what this node is, as a JSON object, and its version of optkit."""
     return environment.detect().to_json() | {"optkit": installed("optkit")}
-
-
-def _unpacked(job: Job, payload: bytes | None, folder: Path) -> Workload:
-    spec = job.spec
-    if payload is None:
-        shape = tuple(spec["shape"]) if spec["shape"] else None
-        return Workload(
-            spec["model"], batch_size=spec["batch_size"], shape=shape, device=job.record["device"], call=spec["call"],
-            weights=spec["weights"],
-        )  # fmt: skip
-    path = folder / "workload"
-    private.file(path)
-    path.write_bytes(payload)
-    return KeptWorkload(job.record, path, by_torch=spec["payload_by_torch"])

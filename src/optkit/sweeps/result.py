@@ -214,12 +214,11 @@ class SweepResult:
             "pareto": [finite(one) for one in self.fronts()],
             "answer": self.answer(),
         }
-        return _write(json.dumps(document, indent=2, allow_nan=False), path)
+        return downloads.saved(json.dumps(document, indent=2, allow_nan=False), path)
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """Return the table as CSV, and write it to `path` where one is given; several doubts are joined with ``|``."""
-        rows = [one | {"doubts": "|".join(one["doubts"])} for one in self.rows()]
-        return _write(downloads.table(COLUMNS, rows), path)
+        return downloads.saved(downloads.table(COLUMNS, self.rows()), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return a report of the whole sweep as one HTML file, and write it to `path` where one is given."""
@@ -236,9 +235,3 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return f"<SweepResult of {len(self.items)} studies: {self.answer()}>"
-
-
-def _write(content: str, path: str | Path | None) -> str:
-    if path is not None:
-        Path(path).write_text(content, encoding="utf-8")
-    return content

@@ -21,6 +21,8 @@ LEAVES = {
     "events",
     "variant",
     "workload",
+    "kept_workload",
+    "inputs",
     "stats",
     "verdicts",
     "environment",

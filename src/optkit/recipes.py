@@ -27,13 +27,13 @@ from optkit.crew import Crew
 from optkit.environment import is_scrubbed
 from optkit.errors import UsageError
 from optkit.events import PhaseEnded, VariantFailed
+from optkit.kept_workload import KeptWorkload
 from optkit.machine_lock import machine_lock
 from optkit.member import Member
 from optkit.recipe_run import CACHE, CODE, INPUTS, MODEL, RECORD, Contents
 from optkit.study import Plan, alone
 from optkit.worker import endings
 from optkit.worker.endings import WorkerFailedError
-from optkit.workload import KeptWorkload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

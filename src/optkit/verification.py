@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from optkit import environment, lock, recipes, text
 from optkit.engines.artifact import check_members, is_inside
 from optkit.errors import UsageError
+from optkit.kept_workload import KeptWorkload
 from optkit.recipe_run import CODE, MODEL, RECORD
 from optkit.study import Study, collect
 from optkit.takeaway import UNCOMPARED, workload_of
 from optkit.variant import Variant
 from optkit.verdicts import PASSING
-from optkit.workload import KeptWorkload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

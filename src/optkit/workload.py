@@ -7,19 +7,18 @@ import inspect
 import linecache
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit import building, environment, own_code, private, script, text, zoo
+from optkit import inputs as inputs_in
 from optkit.errors import UsageError, WorkloadError
 from optkit.script import Subject
 from optkit.zoo import torchvision_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from optkit.engines.base import Batch
     from optkit.environment import Environment
     from optkit.variant import Variant
 
@@ -76,8 +75,8 @@ class Workload:
         self.evaluate = evaluate
         self.model = model
         self.is_zoo = isinstance(model, str)
-        self.batches = None if inputs is None else _batches(inputs)
-        self._inputs_code = _inputs_code(inputs, keywords=self.model == "tiny_transformer")
+        self.batches = None if inputs is None else inputs_in.batches(inputs)
+        self._inputs_code = inputs_in.written(inputs, keywords=self.model == "tiny_transformer")
         self.batch_size = _positive(batch_size, "batch_size")
         self.shape = None if shape is None else tuple(_positive(size, "each size in shape") for size in shape)
         self.device = None if device is None else _device(device)
@@ -158,7 +157,7 @@ class Workload:
             "call": self.call,
             "weights": self.weights,
             "evaluate": None if self.evaluate is None else text.callable_name(self.evaluate),
-            "inputs": None if self.batches is None else [_shapes(batch) for batch in self.batches],
+            "inputs": None if self.batches is None else [inputs_in.shapes(batch) for batch in self.batches],
             "digest": None if self.is_zoo else _digest(self.model if not self.is_module else type(self.model)),
             "code": self._setup(),
             "inputs_code": self._inputs_code,
@@ -257,56 +256,6 @@ class Workload:
         return f"<Workload {self.name}>"
 
 
-class KeptWorkload(Workload):
-    """What another process packed: workers read it, this process does not.
-
-    Parameters
-    ----------
-    record
-        What `Workload.describe` said of it.
-    payload
-        The file that `Workload.pack` wrote.
-    by_torch
-        Whether that was written by `torch.save`.
-    import_path
-        Folders in which workers find the modules that it names.
-    """
-
-    def __init__(
-        self, record: Mapping[str, Any], payload: Path, *, by_torch: bool, import_path: tuple[str, ...] = ()
-    ) -> None:
-        self.import_path = import_path
-        self._record, self._payload, self._by_torch = dict(record), payload, by_torch
-        self.model = record["model"]
-        self.is_zoo = record["source"] == "zoo"
-        self.batches, self.evaluate = None, None
-        self.batch_size, self.shape = record["batch_size"] or 1, record["shape"]
-        self.device, self.call, self.weights = record["device"], record["call"], record["weights"]
-        self._inputs_code = record["inputs_code"]
-
-    @property
-    def batch_count(self) -> int:
-        """How many batches are visited in turn."""
-        return int(self._record["batches"])
-
-    def describe(self, environment: Environment) -> dict[str, Any]:
-        """Return the record."""
-        return self._record | {"device": self.place(environment)}
-
-    def pack(self, folder: Path) -> dict[str, Any]:
-        """Return what a worker needs; it is packed already."""
-        del folder
-        return {
-            "model": self.model if self.is_zoo else None,
-            "batch_size": self.batch_size,
-            "shape": self.shape,
-            "weights": self.weights,
-            "call": self.call,
-            "payload": str(self._payload),
-            "payload_by_torch": self._by_torch,
-        }
-
-
 def workload_from(model: Any, inputs: Any = None, **given: Any) -> Workload:
     """Return what is to be measured; a Workload is taken as it is.
 
@@ -342,57 +291,12 @@ def _cell_sources() -> dict[str, Any]:
     }
 
 
-def _shapes(batch: Batch) -> str:
-    """Return what a batch is: shapes and dtypes of tensors, and the types of all else."""
-    args, kwargs = batch
-    return ", ".join([*map(_shape, args), *(f"{name}={_shape(value)}" for name, value in kwargs.items())])
-
-
-def _shape(value: Any) -> str:
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{'×'.join(map(str, value.shape))} {str(value.dtype).removeprefix('torch.')}"
-    return type(value).__name__
-
-
 def _digest(code: Any) -> str | None:
     """Return a few digits that change with the source of a class or function; None where there is no source."""
     try:
         return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:12]
     except (OSError, TypeError):
         return None
-
-
-def _inputs_code(inputs: Any, *, keywords: bool) -> str:
-    """How a call takes what the user calls ``inputs``; of several batches the first."""
-    name, one = ("inputs[0]", inputs[0]) if isinstance(inputs, list) and inputs else ("inputs", inputs)
-    if one is None:
-        return f"**{name}" if keywords else f"*{name}"
-    if isinstance(one, Mapping):
-        return f"**{name}"
-    return f"*{name}" if isinstance(one, tuple) else name
-
-
-def _batches(inputs: Any) -> tuple[Batch, ...]:
-    if isinstance(inputs, list):
-        if not inputs:
-            raise WorkloadError("inputs is an empty list; give at least one batch.")
-        return tuple(_batch(item) for item in inputs)
-    return (_batch(inputs),)
-
-
-def _batch(inputs: Any) -> Batch:
-    if isinstance(inputs, tuple):
-        return inputs, {}
-    if isinstance(inputs, Mapping):
-        return (), dict(inputs)
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(inputs, torch.Tensor):
-        return (inputs,), {}
-    named = ", and name variants in variants=" if isinstance(inputs, str) else ""
-    raise WorkloadError(
-        f"inputs must be a tensor, a tuple, a dict, or a list of those, not {type(inputs).__name__}; "
-        f"turn an array into a tensor with torch.from_numpy, wrap a single other argument in a tuple{named}."
-    )
 
 
 def _positive(value: Any, name: str) -> int:

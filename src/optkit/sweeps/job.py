@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cloudpickle
 
 from optkit import environment, private
+from optkit.kept_workload import KeptWorkload
 from optkit.study import Plan
-from optkit.workload import KeptWorkload, Workload
+from optkit.workload import Workload
 
 if TYPE_CHECKING:
     from optkit.presets import VariantLike

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import pytest
 
@@ -11,7 +12,7 @@ import optkit
 from optkit.errors import UsageError
 from optkit.store import Store
 from optkit.study import Study
-from optkit.sweeps import Sweep, SweepResult, leaderboard, result, sweep
+from optkit.sweeps import Sweep, SweepResult, leaderboard, node, result, sweep
 from optkit.sweeps.leaderboard import COLUMNS, FRONT_COLUMNS
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
@@ -250,6 +251,20 @@ def test_a_result_of_nothing_shows_itself_too():
     assert list(empty.to_frame()["status"]) == ["waiting", "waiting"]
     with pytest.raises(UsageError, match="leaders, pareto"):
         empty.svg("latency")
+
+
+def test_what_a_killed_node_left_is_removed_and_what_is_in_use_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(node.tempfile, "tempdir", str(tmp_path))
+    left, new = tmp_path / f"{node.PREFIX}dead", tmp_path / f"{node.PREFIX}just-made"
+    for folder in (left, new):
+        folder.mkdir()
+        (folder / "workload").touch()
+    with node._folder() as used:
+        for folder in (left, used):
+            os.utime(folder, (0, 0))
+        with node._folder() as other:
+            assert (left.exists(), new.exists(), used.exists(), other.exists()) == (False, True, True, True)
+    assert list(tmp_path.iterdir()) == [new]
 
 
 @pytest.mark.worker

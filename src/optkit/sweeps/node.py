@@ -6,11 +6,15 @@ theirs run this: both are nothing to a study, which starts its zygote with `subp
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import secrets
 import shutil
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +24,7 @@ from optkit.errors import OptkitError
 from optkit.study import Study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from optkit.events import Event
     from optkit.presets import VariantLike
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 RESOURCE = "optkit"
 """What a worker of dask offers once, if studies may run there: ``dask worker --resources optkit=1``."""
+PREFIX, JUST_MADE_S = "optkit-sweep-node-", 60.0
 _running: dict[str, dict[str, Any]] = {}
 _stopped: set[str] = set()
 _lock = threading.Lock()
@@ -52,17 +57,41 @@ def measure(job: Job, payload: bytes | None, make: StudyOf = study_of) -> dict[s
         could be made.
     """
     teller = _Teller(job)
-    folder = Path(tempfile.mkdtemp(prefix="optkit-sweep-"))
     try:
-        study = make(*job.unpacked(payload, folder))
-        with _known(job, study):
-            for event in study:
-                teller.tell(event)
+        with _folder() as folder:
+            study = make(*job.unpacked(payload, folder))
+            with _known(job, study):
+                for event in study:
+                    teller.tell(event)
     except OptkitError as error:
         return {"told": teller.told, "refused": str(error)}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return {"told": teller.told, "refused": None}
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Yield a folder for the model, and remove it after; also those of nodes that were killed before they could."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError), _locked(left):
+            if time.time() - left.stat().st_mtime > JUST_MADE_S:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    with _locked(folder):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder for as long as this process uses it and lives; an OSError where another does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class _Teller:

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import hostile
 from optkit.errors import UsageError
-from optkit.tutorials import executed, finding, gallery, gallery_page
+from optkit.tutorials import executed, finding, gallery, gallery_documents, gallery_page
 from optkit.tutorials.executed import Failure, Outcome, Result
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
@@ -225,3 +225,25 @@ def test_what_could_not_be_written_is_refused_before_anything_runs(tmp_path, mon
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="pip install nbconvert"):
         gallery.check(tmp_path / "again")
+
+
+def test_links_to_the_documentation_lead_to_pages_in_the_gallery(tmp_path):
+    docs, made = tmp_path / "docs", tmp_path / "gallery"
+    for folder in (docs, made):
+        folder.mkdir()
+    (docs / "a.md").write_text("# A\n\nSee [b](b.md#part) and [none](none.md).\n")
+    (docs / "b.md").write_text("# B\n\nBack to [a](a.md).\n")
+    page = gallery_documents.linked('<a href="../docs/a.md">a</a> <a href="../docs/none.md">n</a>', made, docs)
+    assert page == '<a href="../docs/a.html">a</a> <a href="../docs/none.md">n</a>'
+    assert 'href="b.html#part"' in (made / "docs" / "a.html").read_text()
+    assert 'href="none.md"' in (made / "docs" / "a.html").read_text()
+    check_still((made / "docs" / "b.html").read_text())
+
+
+def test_pages_of_an_earlier_run_stay_in_the_index(tmp_path):
+    (tmp_path / gallery.PAGES).mkdir()
+    (tmp_path / gallery.PAGES / "03_modes.html").write_text(gallery_page.document("Which <mode>?", ""))
+    index = Parsed(gallery.write([], tmp_path).read_text())
+    assert ("a", {"href": "notebooks/03_modes.html"}) in index.found
+    assert "Which <mode>?" in index.words
+    assert "from an earlier run" in index.words

@@ -56,6 +56,20 @@ def answer(c: Comparison, calls: float | None = None) -> str:
     return " ".join([said, *_left(baseline), *_footnotes(c)])
 
 
+def standing(c: Comparison) -> tuple[Measurement, Verdict | None, list[Measurement]]:
+    """Return the best variant, the verdict on it, and its rivals, which may be as fast.
+
+    Of the baseline the verdict is inconclusive where something may beat it, which its rivals then are; and None where
+    nothing else was measured.
+    """
+    best = c.best()
+    if best is not c.baseline:
+        return best, best.verdict, tied_with(c, best)
+    rivals = may_beat(c)
+    is_alone = all(m.median_s is None for m in c.measurements.values() if m is not best)
+    return best, Verdict.INCONCLUSIVE if rivals else None if is_alone else best.verdict, rivals
+
+
 def may_beat(c: Comparison) -> list[Measurement]:
     """Return the variants of which it cannot be told whether they beat the baseline."""
     others = [m for m in c.measurements.values() if m is not c.baseline]

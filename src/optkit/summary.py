@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optkit import answers
+
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
 
@@ -19,7 +21,7 @@ def of(comparison: Comparison) -> dict[str, Any]:
     started = comparison.started
     if started is None:
         return {}
-    best = comparison.best() if comparison.has_answer else None
+    best, verdict, _ = answers.standing(comparison) if comparison.has_answer else (None, None, [])
     low, high = (best.interval() if best is not None else None) or (None, None)
     versions = started.environment.get("versions", {})
     return {
@@ -31,7 +33,7 @@ def of(comparison: Comparison) -> dict[str, Any]:
         "variants": len(started.variants),
         "answer": comparison.answer(),
         "best": None if best is None else str(best),
-        "verdict": None if best is None or best.verdict is None else str(best.verdict),
+        "verdict": None if verdict is None else str(verdict),
         "speedup": None if best is None else best.speedup,
         "speedup_low": low,
         "speedup_high": high,

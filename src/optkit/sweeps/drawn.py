@@ -27,6 +27,7 @@ from optkit.svg_parts import (
     width_of,
 )
 from optkit.variant import BASELINE
+from optkit.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ CHARTS = {
 """The charts by name, each with its title."""
 MOST_ROWS, MOST_MACHINES = 60, 6
 PANEL_HEIGHT, GAP = 230, 46
-LONGEST = 34
+LONGEST, FAINT = 34, 0.4
 
 
 def render(result: SweepResult, name: str, *, width: float = 760, standalone: bool = False) -> str:
@@ -146,6 +147,7 @@ class _Point:
     ratio: float
     cost: float
     on_front: bool
+    is_known: bool
     said: str
 
 
@@ -166,7 +168,13 @@ def _pareto(result: SweepResult, width: float) -> tuple[Drawn, str]:
     solid = '<circle cx="6" cy="6" r="4.2"/>'
     hollow = '<circle cx="6" cy="6" r="4.2" fill="none" stroke="currentColor" stroke-width="1.6"/>'
     legend, y = _legend(list(series.values()), width)
-    key, tall = keys([(solid, "no other is better and nowhere worse"), (hollow, "another is")], width)
+    faint = f'<g opacity="{FAINT}">{solid}</g>'
+    told = [
+        (solid, "no other is better and nowhere worse"),
+        (hollow, "another is"),
+        (faint, "faster or slower: undecided"),
+    ]
+    key, tall = keys(told, width)
     drawn = [legend, f'<g transform="translate(0 {number(y)})">{key}</g>']
     y += tall
     half = (width - GAP) / 2
@@ -177,7 +185,7 @@ def _pareto(result: SweepResult, width: float) -> tuple[Drawn, str]:
             points = [
                 _Point(
                     series[row["variant"]], row["median_s"] / eager[machine, row["workload"]], row[name],
-                    row["on_front"], _front_said(row),
+                    row["on_front"], row["verdict"] != Verdict.INCONCLUSIVE, _front_said(row),
                 )
                 for row in mine
                 if row[name] and eager.get((machine, row["workload"]))
@@ -220,8 +228,10 @@ def _panel(points: Sequence[_Point], place: tuple[float, float, float], title: s
     parts.append(label(left + 4, y, "time of a call over eager's", opacity=DIM))
     parts.append(label((left + across.end) / 2, up.start + 35, title, anchor="middle", opacity=DIM))
     ordered = sorted(points, key=lambda one: one.on_front)  # what is on the front lies on top
-    parts += [
-        group(shortened(one.said, 200), mark(one.series, across(one.cost), up(one.ratio), hollow=not one.on_front))
-        for one in ordered
-    ]
+    parts += [group(shortened(one.said, 200), _drawn(one, across(one.cost), up(one.ratio))) for one in ordered]
     return "".join(parts)
+
+
+def _drawn(point: _Point, x: float, y: float) -> str:
+    drawn = mark(point.series, x, y, hollow=not point.on_front)
+    return drawn if point.is_known else f'<g opacity="{FAINT}">{drawn}</g>'

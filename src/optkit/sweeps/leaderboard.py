@@ -27,7 +27,7 @@ The verdict on eager is ``baseline`` where nothing beats it, ``inconclusive`` wh
 what), and missing where nothing else was measured. Rivals of another best variant beat eager too and may be as fast.
 """
 FRONT_COLUMNS = (
-    *PLACE, "variant", "median_s", "startup_cold_s", "peak_memory_bytes", "on_front", "beaten_by",
+    *PLACE, "variant", "verdict", "median_s", "startup_cold_s", "peak_memory_bytes", "on_front", "beaten_by",
 )  # fmt: skip
 """Columns of `SweepResult.pareto`."""
 STARTUP_MARGIN, MEMORY_MARGIN = 1.2, 1.1
@@ -42,10 +42,7 @@ def leader(c: Comparison) -> dict[str, Any]:
     row["state"] = "running" if c.ended_because is None else c.ended_because
     if not c.has_answer or c.baseline is None:
         return row
-    best = c.best()
-    rivals = answers.may_beat(c) if best is c.baseline else answers.tied_with(c, best)
-    alone = best is c.baseline and all(m.median_s is None for m in c.measurements.values() if m is not best)
-    verdict = Verdict.INCONCLUSIVE if best is c.baseline and rivals else None if alone else best.verdict
+    best, verdict, rivals = answers.standing(c)
     low, high = (None if best is c.baseline else best.interval()) or (None, None)
     return row | {
         "best": str(best),
@@ -79,6 +76,7 @@ def front(c: Comparison) -> list[dict[str, Any]]:
         rows.append(
             {
                 "variant": str(m),
+                "verdict": None if m.verdict is None else str(m.verdict),
                 "median_s": m.median_s,
                 "startup_cold_s": _startup_s(m),
                 "peak_memory_bytes": m.peak_memory_bytes,

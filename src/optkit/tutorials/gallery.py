@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import optkit
 from optkit import text
 from optkit.errors import UsageError
-from optkit.tutorials import finding, gallery_page, table
+from optkit.tutorials import finding, gallery_documents, gallery_page, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,14 +46,18 @@ def check(folder: Path) -> None:
 
 def write(results: Sequence[Result], folder: Path) -> Path:
     """Write the pages of what has been run; return that of the index."""
-    cards = []
+    cards, written = [], set()
     for result in results:
         name = f"{result.tutorial.path.stem}.html"
+        written.add(name)
         has_page = result.output is not None
         if result.output is not None:
-            page = _page(result, result.output)
+            page = gallery_documents.linked(
+                _page(result, result.output), folder, result.tutorial.path.parents[1] / "docs"
+            )
             (folder / PAGES / name).write_text(page, encoding="utf-8", errors="backslashreplace")
         cards.append(_card(result, f"{PAGES}/{quote(name)}" if has_page else None))
+    cards += [_older(path) for path in sorted((folder / PAGES).glob("*.html")) if path.name not in written]
     notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes(results))
     body = (
         f"<header><h1>{TITLE}</h1><p>{_counted(results)}</p></header>\n"
@@ -63,6 +68,14 @@ def write(results: Sequence[Result], folder: Path) -> Path:
     index = folder / INDEX
     index.write_text(gallery_page.document(TITLE, body), encoding="utf-8", errors="backslashreplace")
     return index
+
+
+def _older(page: Path) -> str:
+    """Return the card of a page that an earlier run has left in the folder."""
+    title = re.search("<title>(.*?)</title>", page.read_text(encoding="utf-8", errors="replace"))
+    heading = f'<a href="{escape(f"{PAGES}/{quote(page.name)}")}">{title[1] if title else escape(page.stem)}</a>'
+    said = '<p class="small dim">from an earlier run</p>'
+    return f'<article><p class="small dim">{escape(page.stem)}</p><h2>{heading}</h2>{said}</article>\n'
 
 
 def _counted(results: Sequence[Result]) -> str:

@@ -51,6 +51,7 @@ NOTEBOOK_STYLE = """
 .rendered_html table{width:auto}.rendered_html img,.output_svg img,.output_png img{max-width:100%;height:auto}
 .rendered_html .dataframe,.rendered_html .dataframe :is(th,td){border-width:0 0 1px;border-color:var(--line)}
 .output_area{margin:.4rem 0}.output_subarea{overflow-x:auto;overflow-wrap:normal}
+@media screen and (max-width:640px){.output_subarea svg,.output_svg img{min-width:34rem}}
 .output_subarea pre{background:none;border:0;padding:0;white-space:pre-wrap}
 .output_stderr pre,.output_error pre{border-left:4px solid var(--orange);padding-left:.8rem}
 .output_svg img,.output_png img,.output_jpeg img{background:#fff}

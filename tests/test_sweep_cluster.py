@@ -14,6 +14,7 @@ import optkit
 from optkit.errors import UsageError
 from optkit.store import Store
 from optkit.sweeps import Sweep
+from optkit.sweeps.cluster import _missing_is_told as missing_is_told
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
 from stub_studies import MARK, Slow, always_deadly, brief, deadly, noted, quick, refusing
@@ -120,6 +121,22 @@ def test_a_cluster_whose_workers_offer_nothing_is_refused_with_what_to_do(folder
         pytest.raises(UsageError, match="--resources optkit=1"),
     ):
         run(sizes(1), one, make=quick)
+
+
+def test_a_node_without_optkit_is_told_in_a_sentence():
+    with (
+        pytest.raises(UsageError, match="A worker of this cluster has no optkit; install optkit there"),
+        missing_is_told("A worker"),
+    ):
+        raise Exception("ModuleNotFoundError(\"No module named 'optkit'\")")  # noqa: TRY002 - as dask does
+
+
+def test_a_cluster_without_a_worker_is_waited_for_and_one_that_comes_late_measures(folder):
+    with cluster(0) as local, distributed.Client(local) as one:
+        told = iter(Sweep(sizes(1), VARIANTS, one, make=quick))
+        assert next(told).said == "Waiting for a worker that offers optkit=1."
+        local.scale(1)
+        assert type(list(told)[-1].event).__name__ == "StudyEnded"
 
 
 def test_a_model_of_ones_own_travels_to_the_node(client, folder):

@@ -6,15 +6,17 @@ study is asked for once, told once, and that what was told on the way and the re
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import queue
+import re
 import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from optkit import environment, text
+from optkit import text
 from optkit.errors import UsageError
 from optkit.events import Event, StudyEnded
 from optkit.sweeps import job, node
@@ -33,6 +35,7 @@ MOST_ATTEMPTS = 3
 """A study that began so often, and lost its node each time, is not tried again."""
 LARGE_BYTES = "1 GiB"
 """dask warns of tasks that hold more than 10 MB. A model is sent once, and kept so that a lost node can be replaced."""
+WAITS = "Waiting for a worker that offers optkit=1."
 NO_NODES = (
     "No worker of this cluster offers the resource that a study needs; start workers with "
     "dask worker --resources optkit=1, or LocalCluster(resources={'optkit': 1})."
@@ -47,6 +50,19 @@ def check(client: Any) -> None:
         raise UsageError("The client is asynchronous; give one that was made without asynchronous=True.")
     if client.status != "running":
         raise UsageError(f"The client is {client.status}; connect it to its scheduler again.")
+
+
+@contextlib.contextmanager
+def _missing_is_told(where: str) -> Iterator[None]:
+    """Turn what dask makes of a missing module, an Exception with its text, into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        missing = re.search("No module named '([^']+)'", str(error))
+        if missing is None:
+            raise
+        said = f"{where} of this cluster has no {missing[1]}; install optkit there, the same version as here."
+        raise UsageError(said) from error
 
 
 class Cluster:
@@ -71,29 +87,34 @@ class Cluster:
         self._attempts: dict[int, _Attempt] = {}
         self._items: dict[int, Item] = {}
 
+    def waits_for(self) -> str:
+        """Say what `nodes` takes its time for."""
+        return "Looking at the nodes." if self._workers() else WAITS
+
     def nodes(self) -> list[dict[str, Any]]:
         """Return what the nodes are, after waiting for a first one where the cluster has none yet.
 
         Raises
         ------
         UsageError
-            If no worker offers the resource, or one lacks optkit or has another version of it.
+            If no worker offers the resource, or optkit is missing somewhere, or of another version.
         """
         offering = self._offering()
         if not offering and self._workers():
             raise UsageError(NO_NODES)
-        try:
+        with _missing_is_told("The scheduler"):  # it reads what it hands out
+            everywhere = [self.client.run_on_scheduler(node.version)]
+        with _missing_is_told("A worker"):
             if not offering:
                 look = self.client.submit(node.look, resources={node.RESOURCE: 1}, pure=False)
                 told = [look.result()]
             else:
                 told = list(self.client.run(node.look, workers=offering).values())
-        except ModuleNotFoundError as error:
-            raise UsageError(f"A worker of this cluster has no {error.name}; install optkit on every node.") from error
-        here = environment.installed("optkit")
-        others = sorted({str(one["optkit"]) for one in told} - {str(here)})
+        here = node.version()
+        others = sorted({str(one) for one in (*everywhere, *(one["optkit"] for one in told))} - {str(here)})
         if others:
-            raise UsageError(f"Nodes have optkit {', '.join(others)}, and here it is {here}; install the same version.")
+            said = f"The cluster has optkit {', '.join(others)}, and here it is {here}; install the same version."
+            raise UsageError(said)
         return told
 
     def stop(self) -> None:
@@ -173,8 +194,8 @@ class Cluster:
             for number in list(self._futures):
                 self._futures.pop(number)
                 yield SweepEvent("refused", number, said="The connection to the cluster was closed; run it again.")
-        elif not self._attempts and not self._offering():
-            yield SweepEvent("waiting", said=f"Waiting for a first worker that offers {node.RESOURCE}=1.")
+        elif not self._offering():
+            yield SweepEvent("waiting", said=WAITS)
 
     def _told(self, told: dict[str, Any]) -> Iterator[SweepEvent]:
         """Pass on one event, if it is the next of its study: what is missing comes with the result."""

@@ -159,4 +159,9 @@ def stop_orphans(clients: list[str]) -> int:
 
 def look() -> dict[str, Any]:
     """Return what this node is, as a JSON object, and its version of optkit."""
-    return environment.detect().to_json() | {"optkit": installed("optkit")}
+    return environment.detect().to_json() | {"optkit": version()}
+
+
+def version() -> str | None:
+    """Return the version of optkit here."""
+    return installed("optkit")

@@ -29,6 +29,10 @@ class Here:
         self._study: Any = None
         self._stopping = False
 
+    def waits_for(self) -> str:
+        """Say what `nodes` takes its time for."""
+        return "Looking at this machine."
+
     def nodes(self) -> list[dict[str, Any]]:
         """Return what this machine is."""
         return [environment.detect().to_json()]

@@ -101,7 +101,7 @@ class Sweep:
             self._close()
 
     def _all(self) -> Iterator[SweepEvent]:
-        yield SweepEvent("waiting", said="Looking at the machines that measure.")
+        yield SweepEvent("waiting", said=self.nodes.waits_for())
         present = self.nodes.nodes()
         known = {} if self.again else self._known(present)
         for number, told in known.items():

@@ -212,7 +212,7 @@ class Cluster:
         event = Event.from_json(json.loads(told["body"]))
         if isinstance(event, StudyEnded):
             # All is told. What dask still holds would be measured again if this node were lost a moment later.
-            del self._futures[number]
+            self._futures.pop(number).release()
         yield SweepEvent("event", number, event, node=known.node)
 
     def _begin(self, number: int, attempt: _Attempt) -> Iterator[SweepEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -9,15 +10,17 @@ import sys
 import time
 
 import pytest
+import torch
 
 import optkit
 from optkit.errors import UsageError
 from optkit.store import Store
-from optkit.sweeps import Sweep
+from optkit.sweeps import Sweep, job
+from optkit.sweeps import cluster as cluster_module
 from optkit.sweeps.cluster import _missing_is_told as missing_is_told
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
-from stub_studies import MARK, Slow, always_deadly, brief, deadly, noted, quick, refusing
+from stub_studies import MARK, DeadlyToRead, Slow, always_deadly, brief, deadly, noted, quick, refusing
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
@@ -93,6 +96,7 @@ def test_a_study_whose_node_is_killed_is_measured_on_another_and_none_twice(clie
     assert [one.number for one in told if one.kind == "lost"] == [2]
     ends = optkit.history()["ended_because"].tolist()
     assert sorted(ends) == ["interrupted"] + ["rounds"] * 8
+    assert len(list(folder.iterdir())) == 9, "one of eight begins twice"
 
 
 def test_a_study_that_kills_each_node_is_told_and_the_rest_goes_on(client, folder):
@@ -140,12 +144,31 @@ def test_a_cluster_without_a_worker_is_waited_for_and_one_that_comes_late_measur
 
 
 def test_a_model_of_ones_own_travels_to_the_node(client, folder):
-    import torch
-
     workload = Workload(torch.nn.Linear(4, 4), torch.ones(2, 4))
     found = optkit.sweep([workload], ["eager+no_grad"], client, budget_s=20, rounds=(1, 2))
     assert set(found.to_frame()["status"]) == {"ok"}
     assert found.to_frame()["median_s"].gt(0).all()
+    here = optkit.sweep([workload], ["eager+no_grad"], budget_s=20, rounds=(1, 2), again=True)
+    threads = {one.comparisons[0].measurements["eager"].threads for one in (found, here)}
+    assert len(threads) == 1, "dask's workers have OMP_NUM_THREADS=1, and a study must not"
+
+
+def test_what_kills_a_node_before_it_begins_is_given_up_too(client, folder, monkeypatch):
+    monkeypatch.setattr(cluster_module, "MOST_SUBMISSIONS", 2)
+    found = run(sizes(1), client, make=DeadlyToRead())
+    assert set(found.refused) == {0}
+
+
+def test_a_module_that_is_another_one_on_the_node_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "own_module_of_a_sweep.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    path.write_text("import torch\n\n\ndef build():\n    return torch.nn.Linear(4, 4)\n")
+    packed = job.pack(Workload(importlib.import_module("own_module_of_a_sweep").build, torch.ones(2, 4)))
+    asked = job.Job("", 0, "", packed.record, packed.spec, b"", {}, None, packed.sources)
+    asked.check_sources()
+    path.write_text(path.read_text().replace("4, 4", "4, 5"))
+    with pytest.raises(UsageError, match="own_module_of_a_sweep is another one on the node"):
+        asked.check_sources()
 
 
 CALLER = """

@@ -11,7 +11,6 @@ import pytest
 import optkit
 from optkit.errors import UsageError
 from optkit.store import Store
-from optkit.study import Study
 from optkit.sweeps import Sweep, SweepResult, leaderboard, node, result, sweep
 from optkit.sweeps.leaderboard import COLUMNS, FRONT_COLUMNS
 from optkit.sweeps.sweeping import collect
@@ -79,9 +78,9 @@ def test_it_measures_anew_what_is_asked_otherwise_or_again(folder):
     assert run(sizes(1)).known == {0}
 
 
-@pytest.mark.parametrize(
-    "machine", [{"cpu": "another"}, {"versions": {"torch": "2.9"}}, {"variables": {"OMP_NUM_THREADS": "1"}}]
-)
+@pytest.mark.parametrize("machine", [
+    {"cpu": "another"}, {"versions": {"torch": "2.9"}}, {"variables": {"OMP_NUM_THREADS": "1"}}, {"cxx_compiler": ""},
+])  # fmt: skip
 def test_a_study_of_another_machine_or_other_versions_is_not_taken_for_one_of_this(folder, machine):
     run(sizes(1), make=lambda *given: events(*given, machine=machine))
     assert not run(sizes(1)).known
@@ -127,6 +126,42 @@ def test_a_sweep_can_be_stopped_from_elsewhere(folder):
         if told.kind == "event":
             sweep.stop()
     assert [sweep.result.state(number) for number in range(2)] == ["stopped", "waiting"]
+
+
+def test_a_sweep_that_is_stopped_while_a_study_is_made_does_not_run_it(folder):
+    def made(*given):
+        sweep.stop()
+        return noted(*given)
+
+    sweep = Sweep(sizes(1, 2), VARIANTS, make=made)
+    assert [one.kind for one in sweep] == ["waiting"]
+    assert sweep.result.state(0) == "waiting"
+
+
+@pytest.mark.parametrize("error", [UsageError("The node has no room."), RuntimeError("broken")])
+def test_a_study_that_is_given_up_in_the_middle_is_failed_wherever_it_is_shown(folder, error):
+    def given_up(*given):
+        yield from events(*given)[:8]
+        raise error
+
+    found = run(sizes(1), make=given_up)
+    assert found.state(0) == "refused"
+    assert set(found.to_frame()["status"]) == {"failed"}
+    assert found.to_frame()["reason"].str.contains(str(error)).all()
+    assert found.leaders()[0]["state"] == "interrupted"
+    assert not run(sizes(1)).known
+
+
+def test_a_study_whose_baseline_failed_is_made_anew(folder):
+    run(sizes(1), make=lambda *given: events(*given, because="baseline_failed"))
+    assert not run(sizes(1)).known
+
+
+def test_without_a_history_everything_is_measured_and_that_is_said(folder, monkeypatch):
+    (folder.parent / "home").write_text("no folder")
+    sweep = Sweep(sizes(1), VARIANTS, make=quick)
+    assert collect(sweep).count("done") == 1
+    assert sweep.not_kept
 
 
 def test_names_say_what_tells_workloads_apart(folder):
@@ -276,4 +311,3 @@ def test_a_real_sweep_measures_and_compares(folder):
     assert frame["median_s"].gt(0).all()
     assert sweep(sizes(1, 2), ["eager+no_grad"], budget_s=20, rounds=(1, 2)).known == {0, 1}
     assert isinstance(found.comparisons[0].origin.workload, Workload)
-    assert Study is not None

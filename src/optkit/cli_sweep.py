@@ -89,7 +89,7 @@ def _exit_code(result: SweepResult) -> int:
     states = [result.state(number) for number in range(len(result.items))]
     if "stopped" in states or "waiting" in states:
         return INTERRUPTED
-    failed = any(row["status"] == "failed" for row in result.rows())
+    failed = bool(result.refused) or any(row["status"] == "failed" for row in result.rows())
     return FAILED if failed else 0
 
 

@@ -11,11 +11,12 @@ import json
 import re
 import secrets
 import sys
+from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from optkit import by_value, own_code
 from optkit.environment import installed
-from optkit.errors import UsageError
 from optkit.variant import Variant
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from optkit.workload import Workload
 
 DIGITS = 32
+_CODE = (
+    "co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount", "co_kwonlyargcount",
+    "co_posonlyargcount", "co_flags", "co_name", "co_exceptiontable",
+)  # fmt: skip
 _DRAWN = re.compile("[0-9a-f]{32}")
 
 
@@ -48,9 +53,21 @@ def _workload(workload: Workload) -> list[Any]:
 
 def _variant(one: VariantLike) -> list[str]:
     if isinstance(one, str):
-        return [one]
+        return [one, *(_file(getattr(Variant.parse(one).engine, "path", None)) if "path=" in one else [])]
     variant = one if isinstance(one, Variant) else Variant(one)
-    return [str(variant), *([_pickled(variant, floats=True), *_sources(variant)] if "()" in str(variant) else [])]
+    pickled = [_pickled(variant, floats=True), *_sources(variant)] if "()" in str(variant) else []
+    return [str(variant), *_file(getattr(variant.engine, "path", None)), *pickled]
+
+
+def _file(path: str | None) -> list[str]:
+    """Return digits of the file that an engine runs in place of exporting one."""
+    if path is None:
+        return []
+    try:
+        with Path(path).open("rb") as file:
+            return [hashlib.file_digest(file, "sha256").hexdigest()]
+    except OSError:
+        return [secrets.token_hex()]
 
 
 def _sources(value: Any) -> list[str]:
@@ -58,9 +75,9 @@ def _sources(value: Any) -> list[str]:
     try:
         files = own_code.closure(own_code.modules_of(value))
         own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values() if path.is_file()]
-    except (UsageError, OSError):  # compiled, or gone: nobody can tell whether it is the same
-        own = [secrets.token_hex()]
-    return own + [f"{package} {installed(package)}" for package in sorted(own_code.packages_of(value))]
+        return own + [f"{package} {installed(package)}" for package in sorted(own_code.packages_of(value))]
+    except Exception:  # noqa: BLE001 - compiled, gone, or the user's code: nobody can tell whether it is the same
+        return [secrets.token_hex()]
 
 
 def _pickled(value: Any, *, floats: bool) -> str:
@@ -91,10 +108,13 @@ class _Asker(by_value.Pickler):
         super().__init__(file)
         self._floats = floats
         torch = sys.modules.get("torch")
+        self._seen: dict[int, tuple[int, Any]] = {}
         self._plain: tuple[type, ...] = () if torch is None else (torch.Tensor, torch.nn.Parameter)
 
     def reducer_override(self, obj: Any) -> Any:
         """Say how an object is pickled: as ever, without the name that is drawn for a class of ``__main__``."""
+        if isinstance(obj, CodeType):  # what it does, and not in which cell or line it stands
+            return tuple, ([getattr(obj, name) for name in _CODE],)
         found = super().reducer_override(obj)
         if isinstance(obj, type) and isinstance(found, tuple):
             drawn = [isinstance(one, str) and _DRAWN.fullmatch(one) for one in found[1]]
@@ -109,11 +129,13 @@ class _Asker(by_value.Pickler):
         """
         if type(obj) in (set, frozenset):
             return type(obj).__name__, sorted(_pickled(one, floats=self._floats) for one in obj)
-        if type(obj) not in self._plain:
+        if type(obj) not in self._plain or str(obj.layout) != "torch.strided":
             return None
+        tie, _ = self._seen.setdefault(id(obj), (len(self._seen), obj))  # one tensor twice is not two alike
+        shape = (tuple(obj.shape), tuple(obj.stride()), str(obj.device.type), obj.requires_grad)
+        known = (type(obj).__name__, str(obj.dtype), *shape, tie, _pickled(vars(obj), floats=self._floats))
         is_weight = type(obj) is not self._plain[0]
-        known = (type(obj).__name__, str(obj.dtype), tuple(obj.shape), tuple(obj.stride()), str(obj.layout))
-        if is_weight or (obj.is_floating_point() and not self._floats):
+        if (obj.is_floating_point() or obj.is_complex()) and (is_weight or not self._floats):
             return known
         return (*known, _numbers(obj))
 

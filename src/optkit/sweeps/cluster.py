@@ -12,7 +12,9 @@ import json
 import queue
 import re
 import secrets
+import threading
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 LOOKS_S = 1.0
 GRACE_S = 15.0
 """Studies that are stopped have this long to say what they have."""
-MOST_ATTEMPTS = 3
-"""A study that began so often, and lost its node each time, is not tried again."""
+MOST_ATTEMPTS, MOST_SUBMISSIONS = 3, 4
+"""A study that began so often, and lost its node each time, is not handed out again; nor one that was so often."""
 LARGE_BYTES = "1 GiB"
 """dask warns of tasks that hold more than 10 MB. A model is sent once, and kept so that a lost node can be replaced."""
 WAITS = "Waiting for a worker that offers optkit=1."
@@ -78,6 +80,7 @@ class Cluster:
 
     def __init__(self, client: Any, make: node.StudyOf = node.study_of) -> None:
         check(client)
+        node.undo_nanny()  # a LocalCluster has set the same here, and serial studies of this process would inherit it
         self.client = client
         self.make = make
         self.sweep = f"optkit-{secrets.token_hex(6)}"
@@ -86,6 +89,8 @@ class Cluster:
         self._packs: dict[int, tuple[job.Packed, Any]] = {}
         self._attempts: dict[int, _Attempt] = {}
         self._items: dict[int, Item] = {}
+        self._submissions: Counter[int] = Counter()
+        self._stopping = threading.Event()
 
     def waits_for(self) -> str:
         """Say what `nodes` takes its time for."""
@@ -105,11 +110,7 @@ class Cluster:
         with _missing_is_told("The scheduler"):  # it reads what it hands out
             everywhere = [self.client.run_on_scheduler(node.version)]
         with _missing_is_told("A worker"):
-            if not offering:
-                look = self.client.submit(node.look, resources={node.RESOURCE: 1}, pure=False)
-                told = [look.result()]
-            else:
-                told = list(self.client.run(node.look, workers=offering).values())
+            told = list(self.client.run(node.look, workers=offering).values()) if offering else self._first_look()
         here = node.version()
         others = sorted({str(one) for one in (*everywhere, *(one["optkit"] for one in told))} - {str(here)})
         if others:
@@ -117,12 +118,23 @@ class Cluster:
             raise UsageError(said)
         return told
 
+    def _first_look(self) -> list[dict[str, Any]]:
+        """Return what the first worker to come is; nothing where the sweep is stopped before."""
+        look = self.client.submit(node.look, resources={node.RESOURCE: 1}, pure=False)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                return [look.result(timeout=LOOKS_S)]
+        return []
+
     def stop(self) -> None:
         """End the sweep, from any thread: what is measured stays, what has not begun is not."""
+        self._stopping.set()
         self._inbox.put(("stop", None))
 
     def run(self, items: Sequence[Item]) -> Iterator[SweepEvent]:
         """Measure items, and yield what happens in the order in which it is told."""
+        if self._stopping.is_set():
+            return
         self._stop_orphans()
         self.client.subscribe_topic(self.sweep, lambda event: self._inbox.put(("told", event[1])))
         try:
@@ -146,6 +158,7 @@ class Cluster:
 
     def _submit(self, item: Item) -> Iterator[SweepEvent]:
         self._items[item.number] = item
+        self._submissions[item.number] += 1
         try:
             asked, payload = self._packed(item)
         except UsageError as error:
@@ -165,7 +178,7 @@ class Cluster:
         import dask
 
         known = self._packs.get(id(item.workload))
-        if known is None:
+        if known is None or (known[1] is not None and known[1].status in ("error", "lost", "cancelled")):
             packed = job.pack(item.workload)
             payload = None
             if packed.content is not None:
@@ -212,8 +225,15 @@ class Cluster:
         event = Event.from_json(json.loads(told["body"]))
         if isinstance(event, StudyEnded):
             # All is told. What dask still holds would be measured again if this node were lost a moment later.
-            self._futures.pop(number).release()
+            self._let_go(number)
         yield SweepEvent("event", number, event, node=known.node)
+
+    def _let_go(self, number: int) -> None:
+        """Forget a study that is over, and its model where no other study needs that."""
+        self._futures.pop(number).release()
+        workload = self._items[number].workload
+        if all(self._items[other].workload is not workload for other in self._futures):
+            self._packs.pop(id(workload), None)
 
     def _begin(self, number: int, attempt: _Attempt) -> Iterator[SweepEvent]:
         before = self._attempts.get(number)
@@ -234,6 +254,8 @@ class Cluster:
         if future.status != "finished":
             del self._futures[number]
             if self._is_innocent(number, future):
+                said = "Nodes that it was handed to were lost; it is handed out again."
+                yield SweepEvent("waiting", number, said=said)
                 yield from self._submit(self._items[number])
                 return
             yield SweepEvent("refused", number, said=_why(future))
@@ -241,7 +263,8 @@ class Cluster:
         result = future.result()
         for told in result["told"]:
             yield from self._told(told)
-        self._futures.pop(number, None)
+        if number in self._futures:
+            self._let_go(number)
         if result["refused"] is not None:
             yield SweepEvent("refused", number, said=result["refused"])
 
@@ -251,7 +274,9 @@ class Cluster:
         dask blames each task that was handed to a lost worker, also those that had not begun there.
         """
         known = self._attempts.get(number)
-        return _is_killed(future) and (known is None or known.nth < MOST_ATTEMPTS)
+        is_new = known is None or known.nth < MOST_ATTEMPTS
+        more = self._submissions[number] < MOST_SUBMISSIONS and not self._stopping.is_set()
+        return _is_killed(future) and is_new and more
 
     def _stop(self) -> Iterator[SweepEvent]:
         """Stop what runs, take back the rest, and wait a moment for what the former has to say."""
@@ -265,16 +290,22 @@ class Cluster:
             except queue.Empty:
                 break
             yield from {"told": self._told, "done": lambda pair: self._finish(*pair)}.get(kind, lambda _: ())(told)
-        self._futures.clear()
+        self._cancel()
 
     def _end(self) -> None:
         """Leave nothing behind on the cluster, however the sweep ended."""
-        self.client.unsubscribe_topic(self.sweep)
-        if self._futures:
-            self.client.run(node.stop, self.sweep, on_error="ignore")
-            self.client.cancel(list(self._futures.values()))
+        if self.client.status == "running":
+            self.client.unsubscribe_topic(self.sweep)
+            if self._futures:
+                self.client.run(node.stop, self.sweep, on_error="ignore")
+                self._cancel()
         self._futures.clear()
         self._packs.clear()
+
+    def _cancel(self) -> None:
+        if self._futures:
+            self.client.cancel(list(self._futures.values()))
+        self._futures.clear()
 
 
 @dataclasses.dataclass

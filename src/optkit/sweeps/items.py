@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optkit import environment
+from optkit import environment, text
 from optkit.engines import Engine
 from optkit.errors import UsageError
 from optkit.presets import resolve
@@ -81,7 +81,7 @@ def _expected(workload: Workload, variants: Sequence[VariantLike]) -> tuple[str,
 
 def _workloads(given: Any) -> tuple[list[Workload], list[str]]:
     if isinstance(given, Mapping) and given:
-        return [_workload(one) for one in given.values()], _unlike([str(name) for name in given])
+        return [_workload(one) for one in given.values()], _unlike([text.one_line(str(name)) for name in given])
     several = [given] if isinstance(given, Workload | str) else given
     try:
         found = [_workload(one) for one in several]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import importlib.util
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
-from optkit import environment, private
+from optkit import environment, own_code, private
+from optkit.errors import UsageError
 from optkit.kept_workload import KeptWorkload
 from optkit.study import Plan
 from optkit.workload import Workload
@@ -34,6 +38,10 @@ class Job:
         Pickled, as they were given.
     plan
         Fields of `Plan`.
+    version
+        Of optkit, where it was asked for.
+    sources
+        Digits of the user's own modules that the model comes from, by their names.
     """
 
     sweep: str
@@ -43,6 +51,17 @@ class Job:
     spec: dict[str, Any]
     variants: bytes
     plan: dict[str, Any]
+    version: str | None
+    sources: dict[str, str]
+
+    def check_sources(self) -> None:
+        """Raise a UsageError where a module of the user's own is another one here than where it was asked for."""
+        for name, digits in self.sources.items():
+            with contextlib.suppress(ImportError, ValueError, OSError):  # what is missing, the study's worker will say
+                spec = importlib.util.find_spec(name)
+                if spec is not None and spec.origin is not None and digest(Path(spec.origin)) != digits:
+                    said = f"The module {name} is another one on the node; send it again with client.upload_file."
+                    raise UsageError(said)
 
     def unpacked(self, payload: bytes | None, folder: Path) -> tuple[Workload, tuple[VariantLike, ...], Plan]:
         """Return what is to be measured; what holds the model is written to the folder, and read by workers."""
@@ -68,6 +87,7 @@ class Packed(NamedTuple):
     record: dict[str, Any]
     spec: dict[str, Any]
     content: bytes | None
+    sources: dict[str, str]
 
 
 def pack(workload: Workload) -> Packed:
@@ -78,10 +98,24 @@ def pack(workload: Workload) -> Packed:
     here = environment.detect()
     # Which device None means is for the node to say.
     record = workload.describe(here.placed(workload.device or here.device)) | {"device": workload.device}
-    return Packed(record, spec, content)
+    return Packed(record, spec, content, _sources(workload))
+
+
+def _sources(workload: Workload) -> dict[str, str]:
+    try:
+        files = own_code.closure(own_code.modules_of((workload.model, workload.evaluate)))
+    except Exception:  # noqa: BLE001 - a model that cannot be asked; what is wrong with it, the study will say
+        return {}
+    return {name: digest(path) for name, path in files.items() if path.is_file()}
+
+
+def digest(path: Path) -> str:
+    """Return digits of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def of(item: Item, packed: Packed, sweep: str, client: str) -> Job:
     """Return the job that measures an item."""
     variants, plan = cloudpickle.dumps(item.variants), dataclasses.asdict(item.plan)
-    return Job(sweep, item.number, client, packed.record, packed.spec, variants, plan)
+    here = environment.installed("optkit")
+    return Job(sweep, item.number, client, packed.record, packed.spec, variants, plan, here, packed.sources)

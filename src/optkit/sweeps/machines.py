@@ -16,7 +16,7 @@ _WORDS = ("(R)", "(TM)", " CPU", " Processor")
 
 def facts(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return what has to be alike for two records to be of the same kind of machine, with the same software."""
-    known = {name: environment.get(name) for name in (*MACHINE, "variables")}
+    known = {name: environment.get(name) for name in (*MACHINE, "variables", "cxx_compiler", "python_headers")}
     versions: Mapping[str, Any] = environment.get("versions") or {}
     # What hands out studies takes no part in them.
     return known | {"versions": {name: one for name, one in versions.items() if name != "distributed"}}

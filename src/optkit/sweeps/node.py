@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from optkit import environment
 from optkit.environment import installed
-from optkit.errors import OptkitError
+from optkit.errors import OptkitError, UsageError
 from optkit.study import Study
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 RESOURCE = "optkit"
 """What a worker of dask offers once, if studies may run there: ``dask worker --resources optkit=1``."""
+NANNYS = {
+    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536",
+}  # fmt: skip
+"""What a nanny of dask sets, in its own process and in its worker's: studies would be measured with one thread."""
 PREFIX, JUST_MADE_S = "optkit-sweep-node-", 60.0
 _running: dict[str, dict[str, Any]] = {}
 _stopped: set[str] = set()
@@ -56,8 +60,12 @@ def measure(job: Job, payload: bytes | None, make: StudyOf = study_of) -> dict[s
         ``told`` (all that was told, since some of it can be lost on the way) and ``refused``, a sentence where no study
         could be made.
     """
+    undo_nanny()
     teller = _Teller(job)
     try:
+        if job.version != version():
+            raise UsageError(f"optkit is {version()} there, and {job.version} here; install the same version.")
+        job.check_sources()
         with _folder() as folder:
             study = make(*job.unpacked(payload, folder))
             with _known(job, study):
@@ -157,8 +165,16 @@ def stop_orphans(clients: list[str]) -> int:
     return len(orphans)
 
 
+def undo_nanny() -> None:
+    """Take back what a nanny of dask has set in this process, if all of it stands there as it sets it."""
+    if all(os.environ.get(name) == value for name, value in NANNYS.items()):
+        for name in NANNYS:
+            del os.environ[name]
+
+
 def look() -> dict[str, Any]:
     """Return what this node is, as a JSON object, and its version of optkit."""
+    undo_nanny()
     return environment.detect().to_json() | {"optkit": version()}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from optkit import downloads
 from optkit.comparison import Comparison
 from optkit.errors import UsageError
+from optkit.events import StudyEnded
 from optkit.rows import COLUMNS as ROW_COLUMNS
 from optkit.rows import finite
 from optkit.sweeps import drawn, leaderboard, machines, page
@@ -74,6 +75,9 @@ class SweepResult:
                 self._begin(told.number)
             case "refused":
                 self.refused[told.number] = told.said
+                one = self.comparisons[told.number]
+                if one.started is not None and one.ended_because is None:
+                    one.fold(StudyEnded(at_s=one.elapsed_s, because="interrupted"))
             case "event" | "known" if told.event is not None:
                 self.nodes[told.number] = told.node
                 self.known |= {told.number} if told.kind == "known" else set()
@@ -106,7 +110,7 @@ class SweepResult:
         """Return one dict a variant and item with the columns of `to_frame`, in the order of the sweep."""
         named = self.machines()
         return [
-            {"machine": named.get(item.number), "workload": item.name} | row | self._whence(item.number)
+            {"machine": named.get(item.number), "workload": item.name} | row | self._whence(item.number, row)
             for item in self.items
             for row in self._once("rows", item.number, Comparison.rows) or self._rows_of(item)
         ]
@@ -118,9 +122,11 @@ class SweepResult:
         status = "failed" if reason else "waiting"
         return [empty | {"variant": one, "status": status, "reason": reason} for one in item.expected]
 
-    def _whence(self, number: int) -> dict[str, Any]:
-        one = self.comparisons[number]
-        return {"device": one.started.workload.get("device") if one.started else None, "run_id": one.run_id}
+    def _whence(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
+        """Return device and run of a row; and why it did not end, where its study was given up."""
+        one, why = self.comparisons[number], self.refused.get(number)
+        said = {"status": "failed", "reason": why} if why and row["status"] in ("stopped", "waiting") else {}
+        return {"device": one.started.workload.get("device") if one.started else None, "run_id": one.run_id} | said
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame, one row a variant and workload in the order of the sweep; columns are `COLUMNS`.

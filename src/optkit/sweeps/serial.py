@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optkit import environment
+from optkit import environment, text
 from optkit.errors import OptkitError
 from optkit.sweeps import node
 from optkit.sweeps.told import SweepEvent
@@ -51,9 +51,14 @@ class Here:
                 return
             try:
                 self._study = self.make(item.workload, item.variants, item.plan)
+                if self._stopping:  # it was, while that was made
+                    return
                 for event in self._study:
                     yield SweepEvent("event", item.number, event)
             except OptkitError as error:
                 yield SweepEvent("refused", item.number, said=str(error))
+            except Exception as error:  # noqa: BLE001 - one study must not cost the others; a cluster does the same
+                said = text.one_line(f"It could not be measured: {type(error).__name__}: {error}")
+                yield SweepEvent("refused", item.number, said=said)
             finally:
                 self._study = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from optkit import summary
+from optkit.errors import OptkitError
 from optkit.events import StudyEnded, StudyStarted
 from optkit.recorder import Recorder
 from optkit.store import Store
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Workloads = Workload | str | Iterable[Workload | str] | Mapping[str, Workload | str]
 
-EARLY = ("stopped", "interrupted")
+NO_RESULT = ("stopped", "interrupted", "baseline_failed")
 """A study that ended so is no result of a sweep: it is measured anew."""
 
 
@@ -110,15 +111,13 @@ class Sweep:
 
     def _known(self, present: list[dict[str, Any]]) -> dict[int, list[Event]]:
         """Return the events of items that were measured before, on a machine like one of these, by their number."""
-        found: dict[int, list[Event]] = {}
-        with Store() as store:
-            for item in self.items:
-                for run_id in store.asked(item.asked):
-                    events = store.events(run_id)
-                    if _is_done(events) and _is_from(events[0], present):
-                        found[item.number] = events
-                        break
-        return found
+        try:
+            with Store() as store:
+                found = {item.number: _answered(store, item.asked, present) for item in self.items}
+        except OptkitError as error:  # then everything is measured, as a study is that cannot be kept
+            self.not_kept = str(error)
+            return {}
+        return {number: events for number, events in found.items() if events}
 
     def _keep(self, told: SweepEvent) -> None:
         """Keep an event that is new, before anybody sees it."""
@@ -155,8 +154,17 @@ class Sweep:
             self.result.fold(SweepEvent("event", number, self._end(number, "stopped")))
 
 
+def _answered(store: Store, asked: str, present: Sequence[Mapping[str, Any]]) -> list[Event]:
+    """Return the events of the latest run that answers a question, on a machine like one of these; or none."""
+    for run_id in store.asked(asked):
+        events = store.events(run_id)
+        if _is_done(events) and _is_from(events[0], present):
+            return events
+    return []
+
+
 def _is_done(events: Sequence[Event]) -> bool:
-    return bool(events) and isinstance(events[-1], StudyEnded) and events[-1].because not in EARLY
+    return bool(events) and isinstance(events[-1], StudyEnded) and events[-1].because not in NO_RESULT
 
 
 def _is_from(first: Event, present: Sequence[Mapping[str, Any]]) -> bool:

@@ -118,8 +118,9 @@ def node() -> tuple[dict[str, Any], bool]:
     serial = collect(Sweep(workloads(STUDIES), VARIANTS, again=True, **PLAN))
     with cluster(2) as client:
         sweep = Sweep(workloads(STUDIES), VARIANTS, client, again=True, **PLAN)
-        killed = None
+        killed, begun = None, 0
         for told in sweep:
+            begun += isinstance(told.event, StudyStarted)
             busy = told.kind == "event" and sweep.result.state(told.number or 0) == "running"
             if killed is None and busy and sweep.result.count("done") == STUDIES // 2:
                 killed = told.number
@@ -132,12 +133,12 @@ def node() -> tuple[dict[str, Any], bool]:
     alike = rows(result) == rows(serial)
     print(
         f"3. A node killed while it measured study {killed}: {result.count('done')} of {STUDIES} done, {result.lost} "
-        f"begun again, {len(set(runs))} runs of which {complete} are complete; rows, order and status "
-        f"{'as' if alike else 'NOT as'} in the serial sweep ({len(rows(serial))} rows)"
+        f"begun again, {begun} begun in all, {len(set(runs))} runs of which {complete} are complete; rows, order and "
+        f"status {'as' if alike else 'NOT as'} in the serial sweep ({len(rows(serial))} rows)"
     )
-    known = {"done": result.count("done"), "lost": result.lost, "runs": len(set(runs)), "rows_alike": alike}
-    holds = alike and result.count("done") == complete == len(set(runs)) == STUDIES and result.lost >= 1
-    return known, holds
+    known = {"done": result.count("done"), "lost": result.lost, "begun": begun, "rows_alike": alike}
+    is_whole = result.count("done") == complete == len(set(runs)) == STUDIES
+    return known, alike and is_whole and result.lost >= 1 and begun == STUDIES + result.lost
 
 
 def _is_complete(events: Any) -> bool:

@@ -49,6 +49,8 @@ def test_a_name_is_what_tables_call_a_workload_with_what_it_was_multiplied_by(as
         '[[workloads]]\nname = "mine"\nmodel = "tiny_cnn"\nbatch_size = [1, 8]\n[[workloads]]\nmodel="alexnet"'
     )
     assert list(found.workloads) == ["mine, batch 1", "mine, batch 8", "alexnet"]
+    more = asked('[[workloads]]\nname="mine"\nmodel="tiny_cnn"\n[[workloads]]\nmodel="alexnet"\nbatch_size=[1, 4]')
+    assert list(more.workloads) == ["mine", "alexnet, batch 1", "alexnet, batch 4"]
 
 
 def test_a_model_of_ones_own_is_named_as_module_and_function_beside_the_file(asked, tmp_path):

@@ -15,6 +15,7 @@ from optkit.sweeps import Sweep, SweepResult, leaderboard, node, result, sweep
 from optkit.sweeps.leaderboard import COLUMNS, FRONT_COLUMNS
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
+from stories import ended, failed
 from stub_studies import MARK, Slow, events, noted, quick, refusing
 
 VARIANTS = ["compile", "onnxruntime"]
@@ -153,8 +154,15 @@ def test_a_study_that_is_given_up_in_the_middle_is_failed_wherever_it_is_shown(f
 
 
 def test_a_study_whose_baseline_failed_is_made_anew(folder):
-    run(sizes(1), make=lambda *given: events(*given, because="baseline_failed"))
-    assert not run(sizes(1)).known
+    found = run(sizes(1, 2), make=without_eager)
+    assert found.state(0) == "failed"
+    assert "2 could not be measured, such as tiny_cnn, batch 1: There is no answer: It broke." in found.answer()
+    assert "nothing could be measured" in found.answer()
+    assert not run(sizes(1, 2)).known
+
+
+def without_eager(*given):
+    return [*events(*given)[:3], failed("eager"), ended("baseline_failed")]
 
 
 def test_without_a_history_everything_is_measured_and_that_is_said(folder, monkeypatch):
@@ -168,6 +176,7 @@ def test_names_say_what_tells_workloads_apart(folder):
     given = [Workload("tiny_cnn"), Workload("tiny_cnn", batch_size=8), Workload("tiny_cnn"), "tiny_transformer"]
     names = [item.name for item in Sweep(given, ["compile"]).items]
     assert names == ["tiny_cnn, batch 1 (1)", "tiny_cnn, batch 8", "tiny_cnn, batch 1 (2)", "tiny_transformer"]
+    assert [item.name for item in Sweep(sizes(7), ["compile"]).items] == ["tiny_cnn, batch 7"]
     assert [item.name for item in Sweep({"mine": "tiny_cnn", "yours": "tiny_cnn"}, ["compile"]).items] == [
         "mine",
         "yours",

@@ -49,6 +49,8 @@ def _console(*, to_stderr: bool, width: int | None = None) -> Console:
 def _over(sweep: Sweep, clock: Clock) -> str:
     result = sweep.result
     said = f"{result.count('done')} of {len(result.items)} measured in {text.clock(clock.elapsed_s)}"
+    if failed := len(result.unanswered()):
+        said += f", {failed} failed"
     if result.known:
         said += f", {len(result.known)} of them before; --again measures these anew"
     lost = f" Nodes were lost {result.lost} time{'s' * (result.lost != 1)}." if result.lost else ""
@@ -96,11 +98,13 @@ class _Lines:
         if told.number is None or (state := result.state(told.number)) == self.states.get(told.number):
             return
         self.states[told.number] = state
-        words = {"running": "begins", "refused": told.said, "stopped": "stopped"}.get(state, "")
-        if state == "done":
+        begins = "" if told.kind == "known" else "begins"
+        words = {"running": begins, "refused": told.said, "stopped": "stopped"}.get(state, "")
+        if state in ("done", "failed"):
             words = result.comparisons[told.number].answer()
             words = f"measured before. {words}" if told.kind == "known" else words
-        self._print(f"{result.items[told.number].name}: {words}")
+        if words:
+            self._print(f"{result.items[told.number].name}: {words}")
 
     def _print(self, words: str) -> None:
         self.console.print(f"[{self.clock.elapsed_s:5.0f} s] {words}")
@@ -110,6 +114,8 @@ def print_result(result: SweepResult, console: Console) -> None:
     """Print the leaderboard, what failed, and the answer."""
     for table in _tables(result):
         console.print(table)
+    for name, meaning in page.doubted(result):
+        console.print(f"{name}: {meaning}", style="dim")
     for name, reason in page.failed(result):
         console.print(f"{name} {reason}")
     console.print()

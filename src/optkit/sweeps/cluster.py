@@ -80,7 +80,6 @@ class Cluster:
 
     def __init__(self, client: Any, make: node.StudyOf = node.study_of) -> None:
         check(client)
-        node.undo_nanny()  # a LocalCluster has set the same here, and serial studies of this process would inherit it
         self.client = client
         self.make = make
         self.sweep = f"optkit-{secrets.token_hex(6)}"

@@ -113,7 +113,7 @@ def _block(
     scale_of: Callable[[Rows], Scale],
 ) -> Drawn:
     """Return the rows of one machine, with their axis."""
-    aside = max(width_of(f"{charts.ratio(row['speedup'])}×") + width_of(text.duration(row["median_s"])) for row in rows)
+    aside = max(width_of("undecided") + width_of(text.duration(row["median_s"])) for row in rows)
     named = [replace(series[row["best"]], name=row["workload"]) for row in rows]
     placed = Rows.of(named, width, top=top, aside=aside + 34)
     scale = scale_of(placed)
@@ -129,7 +129,8 @@ def _row(placed: Rows, place: int, series: Series, row: dict[str, Any], scale: S
     if low is not None:
         parts.append(line(scale(low), y, scale(high), y, width=2, color=series.color))
     parts.append(mark(series, scale(row["speedup"]), y, hollow=row["verdict"] in (None, "inconclusive")))
-    told = f"{charts.ratio(row['speedup'])}×  {text.duration(row['median_s'])}"
+    is_open = row["verdict"] == Verdict.INCONCLUSIVE
+    told = f"{'undecided' if is_open else charts.ratio(row['speedup']) + '×'}  {text.duration(row['median_s'])}"
     parts.append(label(placed.right + 12, y + 4, told))
     return placed.row(place, series, _said(row), *parts)
 

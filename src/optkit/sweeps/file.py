@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optkit.errors import UsageError
 from optkit.study import Plan
+from optkit.sweeps import items
 from optkit.workload import Workload
 
 if TYPE_CHECKING:
@@ -81,18 +82,12 @@ def _workloads(told: Any, path: Path) -> list[Workload] | dict[str, Workload]:
     if not (isinstance(told, list) and told and all(isinstance(one, dict) for one in told)):
         raise UsageError(f"{path} has no [[workloads]]; give at least one, with a model.")
     several = [pair for table in told for pair in _expanded(table, path)]
-    if any(name for name, _ in several):
-        return {name or workload.name: workload for name, workload in _named(several)}
-    return [workload for _, workload in several]
-
-
-def _named(several: list[tuple[str, Workload]]) -> Iterator[tuple[str, Workload]]:
-    """Yield names that differ."""
-    seen: dict[str, int] = {}
-    for name, workload in several:
-        said = name or workload.name
-        seen[said] = seen.get(said, 0) + 1
-        yield said if seen[said] == 1 else f"{said} ({seen[said]})", workload
+    workloads = [workload for _, workload in several]
+    if not any(name for name, _ in several):
+        return workloads
+    usual = items.names(workloads)
+    names = items.unlike([name or other for (name, _), other in zip(several, usual, strict=True)])
+    return dict(zip(names, workloads, strict=True))
 
 
 def _expanded(table: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Workload]]:

@@ -81,7 +81,7 @@ def _expected(workload: Workload, variants: Sequence[VariantLike]) -> tuple[str,
 
 def _workloads(given: Any) -> tuple[list[Workload], list[str]]:
     if isinstance(given, Mapping) and given:
-        return [_workload(one) for one in given.values()], _unlike([text.one_line(str(name)) for name in given])
+        return [_workload(one) for one in given.values()], unlike([text.one_line(str(name)) for name in given])
     several = [given] if isinstance(given, Workload | str) else given
     try:
         found = [_workload(one) for one in several]
@@ -93,7 +93,7 @@ def _workloads(given: Any) -> tuple[list[Workload], list[str]]:
         ) from error
     if not found:
         raise UsageError("There is nothing to sweep over; give at least one workload.")
-    return found, _unlike(_names(found))
+    return found, unlike(names(found))
 
 
 def _workload(one: Any) -> Workload:
@@ -106,7 +106,7 @@ def _workload(one: Any) -> Workload:
     )
 
 
-def _names(workloads: Sequence[Workload]) -> list[str]:
+def names(workloads: Sequence[Workload]) -> list[str]:
     """Return the models' names, with what else tells one from the others."""
     told = [
         {
@@ -118,16 +118,17 @@ def _names(workloads: Sequence[Workload]) -> list[str]:
         }
         for one in workloads
     ]
-    names = []
+    found = []
     for one, facts in zip(workloads, told, strict=True):
         rivals = [other for w, other in zip(workloads, told, strict=True) if w.name == one.name]
-        differ = [name for name in facts if any(other[name] != facts[name] for other in rivals)]
+        is_large = facts["batch"] not in {None, 1}
+        differ = [f for f in facts if any(other[f] != facts[f] for other in rivals) or (f == "batch" and is_large)]
         said = [f"{name} {facts[name]}" for name in differ if facts[name] is not None]
-        names.append(", ".join([one.name, *said]))
-    return names
+        found.append(", ".join([one.name, *said]))
+    return found
 
 
-def _unlike(names: list[str]) -> list[str]:
+def unlike(names: Sequence[str]) -> list[str]:
     """Return the names, numbered where two are alike."""
     alike, seen = Counter(names), Counter[str]()
     found = []

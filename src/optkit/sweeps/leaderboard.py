@@ -121,9 +121,9 @@ def answer(result: SweepResult) -> str:
     for state, words in (("running", "being measured"), ("waiting", "not measured"), ("stopped", "stopped early")):
         if count := result.count(state):
             said.append(f"{count} of {len(result.items)} {'is' if count == 1 else 'are'} {words}.")
-    if refused := result.refused:
-        first = min(refused)
-        said.append(f"{len(refused)} could not be measured, such as {result.items[first].name}: {refused[first]}")
+    if failed := result.unanswered():
+        first = min(failed)
+        said.append(f"{len(failed)} could not be measured, such as {result.items[first].name}: {failed[first]}")
     return " ".join(said) or "Nothing has been measured yet."
 
 
@@ -133,6 +133,8 @@ def _once(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _machine(name: str, rows: Sequence[dict[str, Any]]) -> str:
     decided = [row for row in rows if row["best"] is not None and row["state"] != "running"]
+    if not decided and all(row["state"] == "baseline_failed" for row in rows):
+        return f"On {name} nothing could be measured."
     if not decided:
         return f"On {name} nothing has been decided yet."
     told_apart = [row for row in decided if row["verdict"] not in (None, Verdict.INCONCLUSIVE)]
@@ -140,7 +142,7 @@ def _machine(name: str, rows: Sequence[dict[str, Any]]) -> str:
     told = [_wins(variant, count, told_apart) for variant, count in wins[:NAMED]]
     told += [f"{len(wins) - NAMED} others for the rest"] if len(wins) > NAMED else []
     if unknown := sum(row["verdict"] == Verdict.INCONCLUSIVE for row in decided):
-        told.append(f"for {unknown} it cannot be told what is best, and a larger budget would tell")
+        told.append(f"for {unknown} it cannot be told what is best; a larger budget may tell")
     if alone := sum(row["verdict"] is None for row in decided):
         told.append(f"for {alone} nothing but the baseline could be measured")
     return f"On {name}, of {len(decided)} workload{'s' * (len(decided) > 1)}: {', '.join(told)}."

@@ -9,7 +9,7 @@ from optkit import answers, text
 from optkit.html_table import html_table, literal
 from optkit.phases import PHASE_WORDS
 from optkit.sweeps import drawn
-from optkit.verdicts import Verdict
+from optkit.verdicts import Doubt, Verdict
 
 if TYPE_CHECKING:
     from optkit.comparison import Comparison
@@ -24,7 +24,7 @@ SHOWN_RUNNING = 8
 
 def bundle(result: SweepResult) -> dict[str, str]:
     """Return a sweep's representations by MIME type."""
-    parts = [f"<p><b>{escape(result.answer())}</b></p>", leaders(result), failures(result)]
+    parts = [f"<p><b>{escape(result.answer())}</b></p>", leaders(result), doubts(result), failures(result)]
     rows = result.leaders()
     if rows:
         parts.append(f'<div style="margin-top:1em">{drawn.render(result, "leaders")}</div>')
@@ -43,16 +43,18 @@ def costs(result: SweepResult) -> str:
 
 def live(result: SweepResult, elapsed_s: float, left_s: float | None) -> str:
     """Return what a sweep shows of itself while it runs."""
-    done, total = result.count("done") + result.count("refused") + result.count("stopped"), len(result.items)
+    done, total = result.count("done"), len(result.items)
+    over = done + sum(map(result.count, ("failed", "refused", "stopped")))
     known = f", {len(result.known)} of them before" if result.known else ""
     left = "" if left_s is None else f" · about {text.clock(left_s)} left"
     bar = (
         '<div style="height:6px;max-width:40em;background:rgba(128,128,128,.25);border-radius:3px">'
-        f'<div style="height:6px;width:{100 * done / total:.1f}%;background:#0072B2;border-radius:3px"></div></div>'
+        f'<div style="height:6px;width:{100 * over / total:.1f}%;background:#0072B2;border-radius:3px"></div></div>'
     )
     lost = f" · nodes lost: {result.lost}" if result.lost else ""
     waits = f"<p>{escape(result.waits_for)}</p>" if result.waits_for else ""
-    said = f"<p>{done} of {total} measured{known} · {text.clock(elapsed_s)}{left}{lost}</p>"
+    failed = f" · {len(result.unanswered())} failed" if result.unanswered() else ""
+    said = f"<p>{done} of {total} measured{known}{failed} · {text.clock(elapsed_s)}{left}{lost}</p>"
     return literal(bar + said + waits + _running(result) + leaders(result))
 
 
@@ -61,8 +63,11 @@ def over(result: SweepResult, elapsed_s: float, not_kept: str) -> str:
     done, total = result.count("done"), len(result.items)
     known = f", {len(result.known)} of them before" if result.known else ""
     lost = f" Nodes were lost {result.lost} times." if result.lost > 1 else " A node was lost." if result.lost else ""
+    failed = f", {len(result.unanswered())} failed" if result.unanswered() else ""
     kept = f" These runs are not in the history. {not_kept}" if not_kept else ""
-    return literal(f"<p>{done} of {total} measured{known}, in {text.clock(elapsed_s)}.{escape(lost + kept)}</p>")
+    return literal(
+        f"<p>{done} of {total} measured{known}{failed}, in {text.clock(elapsed_s)}.{escape(lost + kept)}</p>"
+    )
 
 
 def _running(result: SweepResult) -> str:
@@ -140,6 +145,18 @@ def front_cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["workload"], row["variant"], text.duration(row["median_s"]), text.duration(row["startup_cold_s"]), memory,
         "yes" if row["on_front"] else "no", row["beaten_by"] or "",
     )  # fmt: skip
+
+
+def doubts(result: SweepResult) -> str:
+    """Return what the doubts in the leaderboard mean."""
+    rows = doubted(result)
+    return f"<details><summary>What the doubts mean</summary>{html_table((), rows)}</details>" if rows else ""
+
+
+def doubted(result: SweepResult) -> list[tuple[str, str]]:
+    """Return each doubt in the leaderboard with its meaning."""
+    names = dict.fromkeys(name for row in result.leaders() for name in row["doubts"])
+    return [(name, Doubt[name].value) for name in names]
 
 
 def failures(result: SweepResult) -> str:

@@ -87,7 +87,11 @@ class SweepResult:
         self.comparisons[number] = Comparison(workload=self.items[number].workload)
 
     def state(self, number: int) -> str:
-        """Return ``"waiting"``, ``"running"``, ``"done"``, ``"stopped"`` or ``"refused"``."""
+        """Return ``"waiting"``, ``"running"``, ``"done"``, ``"stopped"``, ``"failed"`` or ``"refused"``.
+
+        ``"failed"``: eager itself could not be measured, so there is no answer. ``"refused"``: the study could not be
+        made, or was given up; see `refused`.
+        """
         one = self.comparisons[number]
         if number in self.refused:
             return "refused"
@@ -95,11 +99,18 @@ class SweepResult:
             return "waiting"
         if one.ended_because is None:
             return "running"
-        return "stopped" if one.ended_because in ("stopped", "interrupted") else "done"
+        if one.ended_because in ("stopped", "interrupted"):
+            return "stopped"
+        return "failed" if one.ended_because == "baseline_failed" else "done"
 
     def count(self, state: str) -> int:
         """Return how many items are in a state."""
         return sum(self.state(number) == state for number in range(len(self.items)))
+
+    def unanswered(self) -> dict[int, str]:
+        """Return why there is no answer for an item, by its number: of those that were refused, and that failed."""
+        failed = {i: self.comparisons[i].answer() for i in range(len(self.items)) if self.state(i) == "failed"}
+        return dict(sorted((failed | self.refused).items()))
 
     def machines(self) -> dict[int, str]:
         """Return what to call the machine of each item that has begun, by its number."""

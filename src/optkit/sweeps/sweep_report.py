@@ -26,6 +26,9 @@ def render(result: SweepResult) -> str:
         (
             section("answer", "Answer", f'<p class="answer">{said(result.answer(), 4000)}</p>'),
             section("leaderboard", "Leaderboard", cells.leaders(result), _figure(result, "leaders")),
+            section(
+                "doubts", "What the doubts mean", html_table((), cells.doubted(result)) if cells.doubted(result) else ""
+            ),
             section("costs", "What speed costs", _figure(result, "pareto"), _costs(result)),
             section("failed", "Failed or skipped", html_table((), failed) if failed else ""),
             section("runs", "Studies", _studies(result)),

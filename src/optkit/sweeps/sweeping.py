@@ -79,6 +79,7 @@ class Sweep:
         make: node.StudyOf = node.study_of,
         **plan_fields: Any,
     ) -> None:
+        node.undo_nanny()  # a LocalCluster sets the same in the process that makes it
         self.items = items(workloads, variants, plan_from(plan, plan_fields))
         self.nodes: Here | Cluster = Here(make) if client is None else Cluster(client, make)
         self.again = again
@@ -90,6 +91,9 @@ class Sweep:
     def stop(self) -> None:
         """End the sweep, from any thread: what is measured stays, what has not begun is not."""
         self.nodes.stop()
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {len(self.items)} studies: {self.result.count('done')} done>"
 
     def __iter__(self) -> Iterator[SweepEvent]:
         """Measure what is not known yet, and yield what happens; leaving early stops what runs."""

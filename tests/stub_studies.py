@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import secrets
 import signal
@@ -101,19 +100,3 @@ def always_deadly(workload, variants, plan):
         time.sleep(1)  # what was told of the studies before is on its way
         os.kill(os.getpid(), signal.SIGKILL)
     return noted(workload, variants, plan)
-
-
-class DeadlyToRead:
-    """What makes studies, and kills each worker of dask that is given it."""
-
-    def __call__(self, *given):
-        return quick(*given)
-
-    def __reduce__(self):
-        return _die_in_a_worker, ()
-
-
-def _die_in_a_worker():
-    if multiprocessing.parent_process() is not None:  # the scheduler of a LocalCluster reads it too
-        os.kill(os.getpid(), signal.SIGKILL)
-    return quick

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from optkit.sweeps import cluster as cluster_module
 from optkit.sweeps.cluster import _missing_is_told as missing_is_told
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
-from stub_studies import MARK, DeadlyToRead, Slow, always_deadly, brief, deadly, noted, quick, refusing
+from stub_studies import MARK, Slow, always_deadly, brief, deadly, noted, quick, refusing
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
@@ -153,10 +154,17 @@ def test_a_model_of_ones_own_travels_to_the_node(client, folder):
     assert len(threads) == 1, "dask's workers have OMP_NUM_THREADS=1, and a study must not"
 
 
-def test_what_kills_a_node_before_it_begins_is_given_up_too(client, folder, monkeypatch):
-    monkeypatch.setattr(cluster_module, "MOST_SUBMISSIONS", 2)
-    found = run(sizes(1), client, make=DeadlyToRead())
-    assert set(found.refused) == {0}
+def test_a_study_is_not_handed_out_for_ever(client, folder):
+    nodes = Sweep(sizes(1), VARIANTS, client, make=quick).nodes
+    lost = SimpleNamespace(cancelled=lambda: False, exception=type("KilledWorker", (Exception,), {}))
+    answers = []
+    for number in range(cluster_module.MOST_SUBMISSIONS + 1):
+        nodes._submissions[0] = number
+        answers.append(nodes._is_innocent(0, lost))
+    assert answers == [True] * cluster_module.MOST_SUBMISSIONS + [False]
+    nodes._submissions[0] = 1
+    nodes.stop()
+    assert not nodes._is_innocent(0, lost)
 
 
 def test_a_module_that_is_another_one_on_the_node_is_refused(tmp_path, monkeypatch):

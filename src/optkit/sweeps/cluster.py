@@ -88,6 +88,7 @@ class Cluster:
         self._packs: dict[int, tuple[job.Packed, Any]] = {}
         self._attempts: dict[int, _Attempt] = {}
         self._items: dict[int, Item] = {}
+        self._heard: dict[int, tuple[str, int]] = {}
         self._submissions: Counter[int] = Counter()
         self._stopping = threading.Event()
 
@@ -135,7 +136,7 @@ class Cluster:
         if self._stopping.is_set():
             return
         self._stop_orphans()
-        self.client.subscribe_topic(self.sweep, lambda event: self._inbox.put(("told", event[1])))
+        self.client.subscribe_topic(self.sweep, lambda event: self._hear(event[1]))
         try:
             for item in items:
                 yield from self._submit(item)
@@ -143,6 +144,21 @@ class Cluster:
                 yield from self._next()
         finally:
             self._end()
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        """Take in what is told, in the client's thread; whoever iterates over the sweep may be busy with other things.
+
+        As soon as all of a study has arrived it is let go of: dask would measure again what a lost node still held.
+        """
+        self._inbox.put(("told", told))
+        number, place = told["number"], told["place"]
+        if place is None:
+            self._heard[number] = (told["attempt"], 0)
+        elif self._heard.get(number) == (told["attempt"], place):
+            self._heard[number] = (told["attempt"], place + 1)
+            future = self._futures.get(number)
+            if told["is_end"] and future is not None:
+                future.release()
 
     def _stop_orphans(self) -> None:
         """End studies of sweeps whose caller is gone: nobody would be told, and a node measures one at a time."""
@@ -223,7 +239,6 @@ class Cluster:
         known.told += 1
         event = Event.from_json(json.loads(told["body"]))
         if isinstance(event, StudyEnded):
-            # All is told. What dask still holds would be measured again if this node were lost a moment later.
             self._let_go(number)
         yield SweepEvent("event", number, event, node=known.node)
 

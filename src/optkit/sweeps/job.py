@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib.util
@@ -57,11 +56,9 @@ class Job:
     def check_sources(self) -> None:
         """Raise a UsageError where a module of the user's own is another one here than where it was asked for."""
         for name, digits in self.sources.items():
-            with contextlib.suppress(ImportError, ValueError, OSError):  # what is missing, the study's worker will say
-                spec = importlib.util.find_spec(name)
-                if spec is not None and spec.origin is not None and digest(Path(spec.origin)) != digits:
-                    said = f"The module {name} is another one on the node; send it again with client.upload_file."
-                    raise UsageError(said)
+            if _digest_here(name) not in (None, digits):
+                said = f"The module {name} is another one on the node; send it again with client.upload_file."
+                raise UsageError(said)
 
     def unpacked(self, payload: bytes | None, folder: Path) -> tuple[Workload, tuple[VariantLike, ...], Plan]:
         """Return what is to be measured; what holds the model is written to the folder, and read by workers."""
@@ -107,6 +104,15 @@ def _sources(workload: Workload) -> dict[str, str]:
     except Exception:  # noqa: BLE001 - a model that cannot be asked; what is wrong with it, the study will say
         return {}
     return {name: digest(path) for name, path in files.items() if path.is_file()}
+
+
+def _digest_here(module: str) -> str | None:
+    """Return digits of a module's file; None where there is none: what is missing, the study's worker will say."""
+    try:
+        spec = importlib.util.find_spec(module)
+        return None if spec is None or spec.origin is None else digest(Path(spec.origin))
+    except (ImportError, ValueError, OSError):
+        return None
 
 
 def digest(path: Path) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from optkit import environment
 from optkit.environment import installed
 from optkit.errors import OptkitError, UsageError
+from optkit.events import StudyEnded
 from optkit.study import Study
 
 if TYPE_CHECKING:
@@ -111,14 +112,15 @@ class _Teller:
 
         self._topic, self._worker = job.sweep, cast("Any", get_worker())
         self._begin = {"number": job.number, "attempt": secrets.token_hex(8), "node": self._worker.address}
-        self.told: list[dict[str, Any]] = [self._begin | {"place": None, "body": ""}]
+        self.told: list[dict[str, Any]] = [self._begin | {"place": None, "body": "", "is_end": False}]
         # This waits until it has arrived. Whatever happens to this process from here on is then put to this study.
         cast("Any", sync)(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=self.told[0])
 
     def tell(self, event: Event) -> None:
         """Tell an event; this does not wait."""
         body = json.dumps(event.to_json(), separators=(",", ":"), allow_nan=True)
-        self.told.append(self._begin | {"place": len(self.told) - 1, "body": body})
+        is_end = isinstance(event, StudyEnded)
+        self.told.append(self._begin | {"place": len(self.told) - 1, "body": body, "is_end": is_end})
         self._worker.log_event(self._topic, self.told[-1])
 
 

@@ -43,6 +43,7 @@ BUILTINS = {"eval", "exec", "compile", "__import__"}
 EXCEPTIONS = {
     ("engines.onnxruntime", "cloudpickle.loads"): "prepare runs in a worker, and reads what its own exporter wrote",
     ("engines.torchscript", "jit.load"): "prepare runs in a worker; a file of the user's needs trust=True",
+    ("sweeps.job", "cloudpickle.loads"): "on a node of dask, which runs what its clients send whatever optkit does",
     ("building.check", "exec"): "calls the user's own classes in the user's own process, as the user did",
 }
 """What modules that the parent imports do with code, and why that is no worker's code in the parent."""

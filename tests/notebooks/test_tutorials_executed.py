@@ -13,7 +13,7 @@ from notebooks.tutorials import TUTORIALS, blanks, in_tables, pictures
 
 pytestmark = [pytest.mark.notebook, pytest.mark.worker]
 
-QUICK = {"00", "01", "03", "11", "15"}
+QUICK = {"00", "01", "11", "15", "17"}
 """What `make test` runs; `make test-all` runs all."""
 MOST_BYTES = 1.8e9
 """Binder ends a session above 2 GB."""

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from optkit.environment import Environment
+from stub_studies import MARK as BEGUN
 
 CPU = Environment(
     platform="Linux",
@@ -88,3 +89,12 @@ def chromium():
         said = "Chromium is not installed, so the browser tests did not run: apt-get install chromium"
         pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
     return path
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """Return a folder in which made-up studies leave a file when they begin; the history is empty."""
+    monkeypatch.setenv("OPTKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(BEGUN, str(tmp_path / "begun"))
+    (tmp_path / "begun").mkdir()
+    return tmp_path / "begun"

@@ -21,7 +21,7 @@ from optkit.sweeps import cluster as cluster_module
 from optkit.sweeps.cluster import _missing_is_told as missing_is_told
 from optkit.sweeps.sweeping import collect
 from optkit.workload import Workload
-from stub_studies import MARK, Slow, always_deadly, brief, deadly, noted, quick, refusing
+from stub_studies import Slow, always_deadly, brief, deadly, noted, quick, refusing
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
@@ -34,16 +34,7 @@ VARIANTS = ["compile", "onnxruntime"]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Return a folder in which studies leave a file when they begin; the history is empty."""
-    monkeypatch.setenv("OPTKIT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(MARK, str(tmp_path / "begun"))
-    (tmp_path / "begun").mkdir()
-    return tmp_path / "begun"
-
-
-@pytest.fixture
-def client(folder):
+def client(begun):
     """Return a client of two workers, each in a process of its own, which is started anew when it is killed."""
     with cluster(2) as local, distributed.Client(local) as one:
         yield one
@@ -69,7 +60,7 @@ def rows(found):
     return found.to_frame().drop(columns="run_id").to_dict("records")
 
 
-def test_a_cluster_gives_the_rows_of_a_serial_sweep_and_keeps_every_run(client, folder):
+def test_a_cluster_gives_the_rows_of_a_serial_sweep_and_keeps_every_run(client, begun):
     here = run(sizes(*range(1, 9)), make=quick)
     there = run(sizes(*range(1, 9)), client, make=quick, again=True)
     assert str(rows(here)) == str(rows(there))
@@ -77,7 +68,7 @@ def test_a_cluster_gives_the_rows_of_a_serial_sweep_and_keeps_every_run(client, 
     assert len(optkit.history()) == 16
 
 
-def test_events_are_told_while_the_study_still_runs(client, folder):
+def test_events_are_told_while_the_study_still_runs(client, begun):
     sweep = Sweep(sizes(1), VARIANTS, client, make=Slow)
     for told in sweep:
         if told.kind == "event":
@@ -86,7 +77,7 @@ def test_events_are_told_while_the_study_still_runs(client, folder):
     assert sweep.result.state(0) == "stopped"
 
 
-def test_a_study_whose_node_is_killed_is_measured_on_another_and_none_twice(client, folder):
+def test_a_study_whose_node_is_killed_is_measured_on_another_and_none_twice(client, begun):
     told = []
     sweep = Sweep(sizes(*range(1, 9)), VARIANTS, client, make=deadly)
     told.extend(sweep)
@@ -97,29 +88,29 @@ def test_a_study_whose_node_is_killed_is_measured_on_another_and_none_twice(clie
     assert [one.number for one in told if one.kind == "lost"] == [2]
     ends = optkit.history()["ended_because"].tolist()
     assert sorted(ends) == ["interrupted"] + ["rounds"] * 8
-    assert len(list(folder.iterdir())) == 9, "one of eight begins twice"
+    assert len(list(begun.iterdir())) == 9, "one of eight begins twice"
 
 
-def test_a_study_that_kills_each_node_is_told_and_the_rest_goes_on(client, folder):
+def test_a_study_that_kills_each_node_is_told_and_the_rest_goes_on(client, begun):
     found = run(sizes(*range(1, 9)), client, make=always_deadly)
     assert list(found.refused) == [2]
     assert "was lost" in found.refused[2]
     assert found.count("done") == 7, "those that waited on the same nodes are not to blame"
-    assert len(list(folder.iterdir())) == 7, "and none is measured twice"
+    assert len(list(begun.iterdir())) == 7, "and none is measured twice"
 
 
-def test_what_a_node_refuses_is_told_with_its_reason(client, folder):
+def test_what_a_node_refuses_is_told_with_its_reason(client, begun):
     found = run(sizes(1, 2), client, make=refusing)
     assert found.refused == {1: "It needs a machine that is not here."}
 
 
-def test_what_is_known_is_not_measured_again_on_the_cluster(client, folder):
+def test_what_is_known_is_not_measured_again_on_the_cluster(client, begun):
     run(sizes(1, 2), make=noted)
     assert run(sizes(1, 2, 4), client, make=noted).known == {0, 1}
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(begun.iterdir())) == 3
 
 
-def test_a_cluster_whose_workers_offer_nothing_is_refused_with_what_to_do(folder):
+def test_a_cluster_whose_workers_offer_nothing_is_refused_with_what_to_do(begun):
     with (
         cluster(1, resources={}) as local,
         distributed.Client(local) as one,
@@ -136,7 +127,7 @@ def test_a_node_without_optkit_is_told_in_a_sentence():
         raise Exception("ModuleNotFoundError(\"No module named 'optkit'\")")  # noqa: TRY002 - as dask does
 
 
-def test_a_cluster_without_a_worker_is_waited_for_and_one_that_comes_late_measures(folder):
+def test_a_cluster_without_a_worker_is_waited_for_and_one_that_comes_late_measures(begun):
     with cluster(0) as local, distributed.Client(local) as one:
         told = iter(Sweep(sizes(1), VARIANTS, one, make=quick))
         assert next(told).said == "Waiting for a worker that offers optkit=1."
@@ -144,7 +135,7 @@ def test_a_cluster_without_a_worker_is_waited_for_and_one_that_comes_late_measur
         assert type(list(told)[-1].event).__name__ == "StudyEnded"
 
 
-def test_a_model_of_ones_own_travels_to_the_node(client, folder):
+def test_a_model_of_ones_own_travels_to_the_node(client, begun):
     workload = Workload(torch.nn.Linear(4, 4), torch.ones(2, 4))
     found = optkit.sweep([workload], ["eager+no_grad"], client, budget_s=20, rounds=(1, 2))
     assert set(found.to_frame()["status"]) == {"ok"}
@@ -154,7 +145,7 @@ def test_a_model_of_ones_own_travels_to_the_node(client, folder):
     assert len(threads) == 1, "dask's workers have OMP_NUM_THREADS=1, and a study must not"
 
 
-def test_a_study_is_not_handed_out_for_ever(client, folder):
+def test_a_study_is_not_handed_out_for_ever(client, begun):
     nodes = Sweep(sizes(1), VARIANTS, client, make=quick).nodes
     lost = SimpleNamespace(cancelled=lambda: False, exception=type("KilledWorker", (Exception,), {}))
     answers = []
@@ -204,7 +195,7 @@ def start(program, address, study):
     )
 
 
-def test_a_caller_that_is_killed_finishes_only_the_rest_when_it_is_run_again(client, folder, tmp_path):
+def test_a_caller_that_is_killed_finishes_only_the_rest_when_it_is_run_again(client, begun, tmp_path):
     program = tmp_path / "caller.py"
     program.write_text(CALLER)
     first = start(program, client.scheduler.address, brief.__name__)
@@ -220,11 +211,11 @@ def test_a_caller_that_is_killed_finishes_only_the_rest_when_it_is_run_again(cli
     assert 3 <= len(kept) < 8
 
 
-def test_a_study_whose_caller_is_gone_does_not_hold_its_node(client, folder, tmp_path):
+def test_a_study_whose_caller_is_gone_does_not_hold_its_node(client, begun, tmp_path):
     program = tmp_path / "caller.py"
     program.write_text(CALLER)
     first = start(program, client.scheduler.address, Slow.__name__)
-    while len(list(folder.iterdir())) < 2:
+    while len(list(begun.iterdir())) < 2:
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
